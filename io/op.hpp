@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+// Operations: what a Backend is asked to do. An Op is intrusive and owned by whoever submits it; it owns or pins
+// everything the kernel may touch, from submit() until its last completion has been handed to its handler.
+//
+//   idle --submit--> in flight --(completion with more = true)*--> in flight --(completion with more = false)--> idle
+//
+// Exactly one completion with `more == false` follows every submit(), whatever happens: success, error or cancellation.
+// The op is idle again when that handler call begins, so the handler may submit it anew or destroy it.
+#pragma once
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <cstdint>
+
+#include <lariat/io/address.hpp>
+#include <lariat/io/base/assert.hpp>
+#include <lariat/io/buffer.hpp>
+
+namespace lariat::io {
+
+enum class Verb : std::uint8_t {
+    accept,   ///< multishot; result: a connected descriptor, non-blocking and close-on-exec
+    connect,  ///< result: 0
+    receive,  ///< multishot; result: bytes in `buffer`, 0 at the end of the stream
+    send,     ///< result: bytes sent; short only when an error or a cancellation cut it
+    poll,     ///< one shot; result: the poll(2) events that are true
+};
+
+/// One result of an operation. Whoever handles it owns what is in it.
+struct Completion {
+    std::int32_t result;  ///< what the verb says, or a negative errno
+    bool more;            ///< the operation is still in flight and will complete again
+    Buffer buffer;        ///< receive only
+};
+
+class Op {
+public:
+    /// Called by Backend::dispatch(). May submit, cancel and destroy operations, this one included when !more.
+    using Handler = void (*)(Op& op, Completion& completion) noexcept;
+
+    Op(const Op&) = delete;
+    Op& operator=(const Op&) = delete;
+
+    [[nodiscard]] bool in_flight() const noexcept { return state_ != State::idle; }
+    [[nodiscard]] bool cancel_requested() const noexcept { return state_ == State::cancelling; }
+    [[nodiscard]] Verb verb() const noexcept { return verb_; }
+
+    int fd = -1;            ///< set before submit(), unchanged while in flight
+    void* owner = nullptr;  ///< for the handler
+
+protected:
+    Op(Verb verb, Handler handler, void* owner_) noexcept : owner(owner_), handler_(handler), verb_(verb) {}
+    ~Op() { LARIAT_CHECK(!in_flight(), "an operation was destroyed while the kernel may still use its memory"); }
+
+private:
+    friend class Backend;
+
+    enum class State : std::uint8_t { idle, queued, in_kernel, cancelling };
+
+    Handler handler_;
+    void* slot_ = nullptr;     // the backend's bookkeeping
+    Op* next_ = nullptr;       // the backend's queue of operations waiting for a place
+    std::uint32_t index_ = 0;  // the backend's list of operations to look after
+    Verb verb_;
+    State state_ = State::idle;
+};
+
+/// Accepts connections until it fails or is cancelled. An error that concerns only the connection that was waiting, such
+/// as -ECONNABORTED, is reported with more = true and does not end it; running out of descriptors or memory does.
+class AcceptOp final : public Op {
+public:
+    AcceptOp(Handler handler, void* owner_) noexcept : Op(Verb::accept, handler, owner_) {}
+};
+
+class ConnectOp final : public Op {
+public:
+    ConnectOp(Handler handler, void* owner_) noexcept : Op(Verb::connect, handler, owner_) {}
+    Address address;
+};
+
+/// Receives until the end of the stream, an error or a cancellation. Data that arrived before a cancellation is still
+/// delivered.
+class ReceiveOp final : public Op {
+public:
+    ReceiveOp(Handler handler, void* owner_) noexcept : Op(Verb::receive, handler, owner_) {}
+};
+
+/// Sends all of its parts, waiting for room as often as it takes. At most one per stream may be in flight: sends that
+/// overlap may be reordered by the kernel.
+class SendOp final : public Op {
+public:
+    static constexpr std::size_t max_parts = 16;  // 16 parts of 4 KiB fill one 64 KiB segment
+
+    SendOp(Handler handler, void* owner_) noexcept : Op(Verb::send, handler, owner_) {}
+    iovec parts[max_parts] = {};  ///< must stay valid, with the bytes, while in flight
+    std::uint32_t part_count = 0;
+    msghdr header = {};  ///< the backend's
+};
+
+/// Waits once for poll(2) events on any descriptor; regular files are always ready.
+class PollOp final : public Op {
+public:
+    PollOp(Handler handler, void* owner_) noexcept : Op(Verb::poll, handler, owner_) {}
+    std::uint32_t events = 0;
+};
+
+}  // namespace lariat::io
