@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+// The parts of a Reactor that its header does not show. For reactor*.cpp only.
+#pragma once
+
+#include <lariat/io/base/intrusive_list.hpp>
+#include <lariat/runtime/connection.hpp>
+#include <lariat/runtime/delayed_call.hpp>
+#include <lariat/runtime/descriptor_watches.hpp>
+#include <lariat/runtime/reactor.hpp>
+#include <lariat/runtime/resolver.hpp>
+#include <lariat/runtime/shutdown_listener.hpp>
+#include <lariat/runtime/signals.hpp>
+#include <lariat/runtime/thread_pool.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <thread>
+
+namespace lariat {
+
+struct Reactor::Impl {
+    class Entered;
+    struct RetireCalls {
+        void operator()(DelayedCalls* retired) const noexcept { retired->retire(); }
+    };
+
+    Impl(io::Backend& backend, TimerQueue& timers)
+        : calls(&DelayedCalls::create(backend, timers)), watches(backend), owner(std::this_thread::get_id()) {}
+
+    std::unique_ptr<DelayedCalls, RetireCalls> calls;
+    detail::DescriptorWatches watches;
+    Ready fence{[](Ready&) noexcept {}};  // ends the part of the ready queue that a turn found
+    IntrusiveList<Connection, DirtyTag> dirty;
+    IntrusiveList<Connection, RegistryTag> connections;
+    IntrusiveList<ShutdownListener, ShutdownTag> listeners;
+
+    // What a shutdown closes and waits for; what is made meanwhile stays open.
+    IntrusiveList<Connection, RegistryTag> closing_connections;
+    IntrusiveList<ShutdownListener, ShutdownTag> closing_listeners;
+    SystemEvents::Hold closing_hold;
+    SystemEvents::Hold pool_hold;
+
+    std::unique_ptr<ThreadPool> pool;
+    std::unique_ptr<Resolver> resolver;
+    std::unique_ptr<SignalCatcher> signals;
+
+    std::atomic<std::thread::id> owner;  // the thread that made the reactor, then the one that ran it last
+    std::uint64_t generation = 0;        // of run(): what an earlier one left behind must not end a later one
+    bool started = false;                // inside run() and neither crashed nor done
+    bool stopped = true;                 // stop() was called, or run() never
+    bool just_stopped = false;           // stop() was called and "shutdown" has not been fired
+    bool must_not_block = false;         // crash() was called in this turn
+    bool wants_signals = false;          // what run() was told
+    bool threads_wanted = false;         // from "during startup" to the end of "during shutdown": the pool works
+};
+
+}  // namespace lariat
