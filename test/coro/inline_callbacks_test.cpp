@@ -1,0 +1,388 @@
+// SPDX-License-Identifier: MIT
+// DEFERRED.md section 13: functions that return Deferred and use co_await, with the transcripts of @inlineCallbacks.
+#include <lariat/coro/deferred.hpp>
+#include <lariat/coro/task.hpp>
+#include <lariat/io/base/log.hpp>
+#include <lariat/test/support/transcript.hpp>
+
+#include <doctest/doctest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace lariat {
+namespace {
+
+using test::KeyError;
+using test::short_type;
+using test::Transcript;
+using test::ValueError;
+
+using Text = Deferred<std::string>;
+
+Text never_waits() {
+    std::string x = co_await std::string("plain");
+    std::string y = co_await succeed(std::string("fired"));
+    co_return x + " " + y;
+}
+Deferred<> waiter(Transcript& out, const char* name, Text& shared) {
+    std::string v = co_await shared;
+    out.say(name, "got '" + v + "'");
+}
+Deferred<> await_twice(Transcript& out, Text& d) {
+    std::string a = co_await d;
+    std::string b = co_await d;
+    out.say("await twice: " + a + " '" + b + "'");
+}
+
+TEST_CASE("I01 I02 I06 the first script of section 13") {
+    Transcript out;
+    Text d = never_waits();
+    out.say("already fired:", d.called(), d.str().substr(d.str().find("'")));
+    Text shared;
+    waiter(out, "first", shared);
+    waiter(out, "second", shared);
+    shared.callback("value");
+    Text s = succeed(std::string("x"));
+    await_twice(out, s);
+    CHECK(out.text() == "already fired: 1 'plain fired'>\nfirst got 'value'\nsecond got ''\nawait twice: x ''\n");
+}
+
+Deferred<int> plain_values(int& out) {
+    int x = co_await 5;
+    int& same = co_await out;
+    same = 7;
+    auto owned = co_await std::make_unique<int>(3);
+    co_return x + *owned;
+}
+
+TEST_CASE("I02 plain values come straight back: lvalues as references, temporaries by value") {
+    int changed = 0, got = 0;
+    plain_values(changed).add_callback([&](int x) { got = x; });
+    CHECK(got == 8);
+    CHECK(changed == 7);
+}
+
+Deferred<int> catches(Deferred<int> d) {
+    std::string what;
+    try {
+        co_return co_await d;
+    } catch (const KeyError& error) {
+        what = error.what();
+    }
+    co_return int(what.size());
+}
+Deferred<int> lets_through(Deferred<int> d) { co_return co_await std::move(d) + 1; }
+Deferred<> throws_at_once() {
+    throw ValueError("at once");
+    co_return;
+}
+
+TEST_CASE("I03 a failure is raised at the await; what is not caught fails the Deferred") {
+    for (const bool fired : {false, true}) {
+        Deferred<int> d;
+        if (fired) d.errback(KeyError("four"));
+        int got = 0;
+        catches(d).add_callback([&](int x) { got = x; });
+        if (!fired) d.errback(KeyError("four"));
+        CHECK(got == 4);
+        Deferred<int> e;
+        std::string failed;
+        lets_through(e).add_errback([&](const Failure& f) { failed = short_type(f); });
+        e.errback(KeyError());
+        CHECK(failed == "KeyError");
+    }
+    std::string failed;
+    throws_at_once().add_errback([&](const Failure& f) { failed = f.error_message(); });
+    CHECK(failed == "at once");
+}
+
+Deferred<int> returns_failure() { co_return Failure(KeyError("returned")); }
+
+TEST_CASE("I01 co_return of a Failure fails the Deferred") {
+    std::string failed;
+    returns_failure().add_errback([&](const Failure& f) { failed = short_type(f); });
+    CHECK(failed == "KeyError");
+}
+
+TEST_CASE("I01 callback() runs the waiting coroutine and all that follows before it returns") {
+    Transcript out;
+    Deferred<int> d;
+    lets_through(d).add_callback([&](int x) { out.say("coroutine gave", x); });
+    d.add_callback([&](int x) { return out.say("the rest of d got", x), x; });
+    d.callback(1);
+    out.say("callback returned");
+    CHECK(out.text() == "coroutine gave 2\nthe rest of d got 0\ncallback returned\n");
+}
+
+Deferred<> D(Transcript& out, const char* tag) {
+    return Deferred<>([&out, tag] { out.say("  canceller of", tag); });
+}
+template <class T>
+Deferred<> end(Transcript& out, Deferred<T> d) {
+    return std::move(d).add_both([&out](DeferredResult<T> r) {
+        if constexpr (std::is_void_v<T>) {
+            out.say("  result:", r ? "None" : short_type(r.failure()));
+        } else {
+            out.say("  result:", r ? *r : short_type(r.failure()));
+        }
+    });
+}
+Deferred<> simple(Transcript& out) { co_await D(out, "a"); }
+Text swallow(Transcript& out) {
+    try {
+        co_await D(out, "a");
+    } catch (const CancelledError&) {
+        out.say("  caught");
+    }
+    co_return "finished normally";
+}
+Deferred<> cleanup(Transcript& out) {
+    std::exception_ptr failed;
+    try {
+        co_await D(out, "work");
+    } catch (...) {
+        failed = std::current_exception();
+    }
+    out.say("  cleaning");
+    co_await D(out, "cleanup");
+    out.say("  NOT REACHED after 2nd cancel");
+    std::rethrow_exception(failed);
+}
+Deferred<> translate(Transcript& out) {
+    try {
+        co_await D(out, "a");
+    } catch (const CancelledError&) {
+        throw ValueError("translated");
+    }
+}
+Deferred<> outer(Transcript& out) {
+    try {
+        co_await simple(out);
+    } catch (const CancelledError&) {
+        out.say("  outer sees it too");
+        throw;
+    }
+}
+
+TEST_CASE("I05 the script of section 13 on cancellation") {
+    Transcript out;
+    out.say("not caught");
+    end(out, simple(out)).cancel();
+    out.say("swallowed");
+    end(out, swallow(out)).cancel();
+    out.say("cancel twice");
+    auto d = end(out, cleanup(out));
+    d.cancel();
+    out.say("  pending:", !d.called());
+    d.cancel();
+    out.say("translated");
+    end(out, translate(out)).cancel();
+    out.say("nested");
+    end(out, outer(out)).cancel();
+    CHECK(out.text()
+          == "not caught\n  canceller of a\n  result: Cancelled\nswallowed\n  canceller of a\n  caught\n"
+             "  result: finished normally\ncancel twice\n  canceller of work\n  cleaning\n  pending: 1\n"
+             "  canceller of cleanup\n  result: Cancelled\ntranslated\n  canceller of a\n"
+             "  result: ValueError\nnested\n  canceller of a\n  outer sees it too\n  result: Cancelled\n");
+}
+
+TEST_CASE("I05 what a canceller throws comes out of the outermost cancel, and nothing has happened") {
+    int got = 0;
+    Deferred<int> d([] { throw ValueError(); });
+    auto coroutine = lets_through(d);
+    coroutine.add_callback([&](int x) { return got = x; });
+    CHECK_THROWS_AS(coroutine.cancel(), ValueError);
+    d.callback(1);
+    CHECK(got == 2);
+    coroutine.cancel();
+}
+
+TEST_CASE("D04 nobody but the coroutine fires its Deferred") {
+    Deferred<int> d;
+    auto coroutine = lets_through(d);
+    CHECK_THROWS_AS(coroutine.callback(1), UsageError);
+    d.callback(1);
+    CHECK_THROWS_AS(coroutine.callback(1), AlreadyCalledError);
+}
+
+struct Leaving {
+    explicit Leaving(Transcript& transcript) : out(transcript) {}
+    ~Leaving() { out.say("finally block runs"); }
+    Transcript& out;
+};
+Deferred<> job(Transcript& out, Deferred<> d) {
+    Leaving leaving(out);
+    co_await std::move(d);
+    out.say("never");
+}
+
+TEST_CASE("I10 a coroutine whose awaited Deferred is dropped ends with AbandonedError instead of vanishing") {
+    CapturedLogs logs;
+    Transcript out;
+    Deferred<> lost;
+    auto result = job(out, lost);
+    result.add_errback([&](const Failure& f) { out.say("failed:", short_type(f)); });
+    lost = Deferred<>();
+    CHECK(out.text() == "finally block runs\nfailed: AbandonedError\n");
+    CHECK(logs.events().empty());
+}
+
+Deferred<> job_with_handle(Transcript& out, Deferred<> d) {
+    Leaving leaving(out);
+    Deferred<> local = d;
+    d = Deferred<>();
+    co_await local;
+    out.say("never");
+}
+
+TEST_CASE("I10 a handle inside the waiting coroutine does not hide that nobody else has one") {
+    Transcript out;
+    Deferred<> lost;
+    auto result = job_with_handle(out, lost);
+    result.add_errback([&](const Failure& f) { out.say("failed:", short_type(f)); });
+    lost = Deferred<>();
+    CHECK(out.text() == "finally block runs\nfailed: AbandonedError\n");
+}
+
+Deferred<> fired_by_reference(std::vector<Function<void()>>& later) {
+    Deferred<> gate;
+    Function<void()> open = [&gate] { gate.callback(); };
+    later.push_back(std::move(open));
+    co_await gate;
+}
+
+TEST_CASE("I10 a handle inside the waiting coroutine can be fired through a reference") {
+    std::vector<Function<void()>> later;
+    auto d = fired_by_reference(later);
+    later[0]();
+    CHECK(d.called());
+    CHECK(d.str().find("None") != std::string::npos);
+}
+
+TEST_CASE("I10 an abandoned coroutine that nobody waits for is reported") {
+    CapturedLogs logs;
+    Transcript out;
+    Deferred<> lost;
+    job(out, lost);
+    lost = Deferred<>();
+    CHECK(out.text() == "finally block runs\n");
+    CHECK(logs.count("Unhandled error in Deferred") == 1);
+    CHECK(logs.count("AbandonedError") == 1);
+}
+
+TEST_CASE("I10 a coroutine that can neither go on nor be cancelled is ended") {
+    CapturedLogs logs;
+    Transcript out;
+    job(out, Deferred<>());
+    CHECK(out.text() == "finally block runs\n");
+    CHECK(logs.count("AbandonedError") == 1);
+}
+
+Deferred<int> innermost(Deferred<int> d) {
+    co_return co_await std::move(d);  // line of the inner await
+}
+constexpr int inner_line = __LINE__ - 2;
+Deferred<int> outermost(Deferred<int> d) {
+    int x = 1;
+    x += co_await innermost(std::move(d));
+    co_return x;
+}
+constexpr int outer_line = __LINE__ - 3;
+
+TEST_CASE("I09 a traceback has the line of every await between the failure and the observer, and nothing else") {
+    for (const bool fired : {false, true}) {
+        Deferred<int> d;
+        if (fired) d.errback(Failure(KeyError("k"), std::source_location()));
+        std::string trace;
+        outermost(d).add_errback([&](const Failure& f) { return trace = f.traceback(), 0; });
+        if (!fired) d.errback(Failure(KeyError("k"), std::source_location()));
+        const auto outer_at = trace.find("inline_callbacks_test.cpp:" + std::to_string(outer_line) + ", in ");
+        const auto inner_at = trace.find("inline_callbacks_test.cpp:" + std::to_string(inner_line) + ", in ");
+        INFO(trace);
+        CHECK(outer_at != std::string::npos);
+        CHECK(inner_at != std::string::npos);
+        CHECK(outer_at < inner_at);
+        CHECK(trace.find("outermost") != std::string::npos);
+        CHECK(trace.find("deferred_coroutine.hpp") == std::string::npos);
+        CHECK(std::count(trace.begin(), trace.end(), '\n') == 3);
+    }
+}
+
+TEST_CASE("I09 an exception thrown in a coroutine is traced to its last await") {
+    std::string trace;
+    throws_at_once().add_errback([&](const Failure& f) { trace = f.traceback(); });
+    CHECK(trace.find("inline_callbacks_test.cpp:") != std::string::npos);
+    CHECK(trace.find("throws_at_once") != std::string::npos);
+}
+
+Task<int> task_over(Deferred<int> d) { co_return co_await std::move(d) + 10; }
+Task<int> task_over_task(Deferred<int> d) { co_return co_await task_over(std::move(d)) + 100; }
+Deferred<int> over_task(Deferred<int> d) { co_return co_await task_over_task(std::move(d)) + 1000; }
+
+TEST_CASE("I08 a Deferred awaits Tasks, which await Deferreds") {
+    for (const bool fired : {false, true}) {
+        Deferred<int> d;
+        if (fired) d.callback(1);
+        int got = 0;
+        over_task(d).add_callback([&](int x) { got = x; });
+        if (!fired) d.callback(1);
+        CHECK(got == 1111);
+    }
+}
+
+TEST_CASE("I05 cancelling reaches through Tasks") {
+    bool cancelled = false;
+    std::string got;
+    auto outermost_one = over_task(Deferred<int>([&] { cancelled = true; }));
+    outermost_one.add_errback([&](const Failure& f) { return got = short_type(f), 0; });
+    outermost_one.cancel();
+    CHECK(cancelled);
+    CHECK(got == "Cancelled");
+}
+
+Deferred<int> level_over_task(Deferred<int> d) { co_return co_await task_over(std::move(d)) - 9; }
+
+TEST_CASE("I10 100000 nested waiting coroutines and Tasks in turn complete in bounded stack") {
+    Deferred<int> leaf;
+    Deferred<int> d = leaf;
+    for (int i = 0; i < 100'000; ++i) d = level_over_task(std::move(d));
+    int got = 0;
+    d.add_callback([&](int x) { return got = x; });
+    leaf.callback(0);
+    CHECK(got == 100'000);
+}
+
+struct Session {
+    std::string name;
+    Text greet(Deferred<> ready) {
+        co_await std::move(ready);
+        co_return "hello " + name;
+    }
+};
+
+TEST_CASE("I01 member functions of any class may be coroutines") {
+    Session session{"ann"};
+    Deferred<> ready;
+    std::string got;
+    session.greet(ready).add_callback([&](std::string s) { got = s; });
+    ready.callback();
+    CHECK(got == "hello ann");
+}
+
+TEST_CASE("I05 parameters and locals of a coroutine are gone when its result is there") {
+    const auto held = std::make_shared<int>(1);
+    Deferred<> gate;
+    auto keep = [](std::shared_ptr<int> parameter, Deferred<> until) -> Deferred<> {
+        auto local = parameter;
+        co_await std::move(until);
+    };
+    auto d = keep(held, gate);
+    CHECK(held.use_count() == 3);
+    gate.callback();
+    CHECK(held.use_count() == 1);
+}
+
+}  // namespace
+}  // namespace lariat
