@@ -3,6 +3,9 @@
 // guards against constructs that g++ 12 miscompiles.
 #pragma once
 
+#include <lariat/coro/cancel.hpp>
+#include <lariat/coro/frame_allocator.hpp>
+
 #include <concepts>
 #include <coroutine>
 #include <cstddef>
@@ -11,9 +14,6 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
-
-#include <lariat/coro/cancel.hpp>
-#include <lariat/coro/frame_allocator.hpp>
 
 namespace lariat::detail {
 
@@ -35,8 +35,8 @@ inline constexpr bool safe_as_temporary =
 template <class A>
 consteval bool is_safe_as_parameter() {
     using Object = std::remove_cvref_t<A>;
-    if constexpr (std::is_lvalue_reference_v<A> &&
-                  (!std::is_const_v<std::remove_reference_t<A>> || is_closure<Object>())) {
+    if constexpr (std::is_lvalue_reference_v<A>
+                  && (!std::is_const_v<std::remove_reference_t<A>> || is_closure<Object>())) {
         return true;
     } else {
         return safe_as_temporary<Object>;
@@ -48,9 +48,9 @@ inline constexpr bool safe_as_parameter = is_safe_as_parameter<A>();
 /// False for the object of a lambda coroutine with owning captures. To be asked in the constructor of the promise,
 /// where closures are complete. Only g++ passes the closure there.
 template <class A>
-inline constexpr bool safe_as_object = !std::is_const_v<std::remove_reference_t<A>> ||
-                                       !is_closure<std::remove_cvref_t<A>>() ||
-                                       std::is_trivially_destructible_v<std::remove_cvref_t<A>>;
+inline constexpr bool safe_as_object =
+    !std::is_const_v<std::remove_reference_t<A>> || !is_closure<std::remove_cvref_t<A>>()
+    || std::is_trivially_destructible_v<std::remove_cvref_t<A>>;
 
 /// Base of every promise. A coroutine that awaits another one is its parent; the outermost one, the root, owns the
 /// CancelContext they share.

@@ -2,14 +2,13 @@
 // Address: where a socket is or connects to. IPv4, IPv6 (with scope) and UNIX, parsed from text and printed.
 #pragma once
 
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-
 #include <cstdint>
+#include <netinet/in.h>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 namespace lariat {
 

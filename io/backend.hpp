@@ -3,20 +3,20 @@
 // their options, time, random numbers, waiting. Nobody else calls a socket system call, reads a clock or asks for
 // randomness, so that a program runs unchanged on io_uring, on epoll and on a simulated network.
 //
-// Threads: everything belongs to the thread that runs the loop, except wake(). Errors: negative errno, never exceptions.
+// Threads: everything belongs to the thread that runs the loop, except wake(). Errors: negative errno, never
+// exceptions.
 #pragma once
-
-#include <sys/uio.h>
-
-#include <cstddef>
-#include <cstdint>
-#include <span>
-#include <string_view>
 
 #include <lariat/io/address.hpp>
 #include <lariat/io/base/bytes.hpp>
 #include <lariat/io/base/clock.hpp>
 #include <lariat/io/op.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <sys/uio.h>
 
 namespace lariat::io {
 

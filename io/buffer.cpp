@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include <lariat/io/buffer.hpp>
 
+#include <lariat/io/buffer_pool.hpp>
+
 #include <cstring>
 #include <new>
-
-#include <lariat/io/buffer_pool.hpp>
 
 namespace lariat {
 

@@ -2,18 +2,18 @@
 // Buffer: received or owned bytes, a counted slice of a chunk. Chunks come from a BufferPool (io/buffer_pool.hpp) and
 // return to it when their last slice is gone, or from the heap.
 //
-// Threads: a Buffer and every slice of its chunk belong to one thread, that of the reactor which made it; copy the bytes
-// to hand them to another thread.
+// Threads: a Buffer and every slice of its chunk belong to one thread, that of the reactor which made it; copy the
+// bytes to hand them to another thread.
 #pragma once
+
+#include <lariat/io/base/assert.hpp>
+#include <lariat/io/base/bytes.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
-
-#include <lariat/io/base/assert.hpp>
-#include <lariat/io/base/bytes.hpp>
 
 namespace lariat {
 

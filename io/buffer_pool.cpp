@@ -5,17 +5,17 @@
 #include <new>
 
 #if defined(__SANITIZE_ADDRESS__)
-#define LARIAT_ASAN 1
+# define LARIAT_ASAN 1
 #elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define LARIAT_ASAN 1
-#endif
+# if __has_feature(address_sanitizer)
+#  define LARIAT_ASAN 1
+# endif
 #endif
 #ifdef LARIAT_ASAN
-#include <sanitizer/asan_interface.h>
+# include <sanitizer/asan_interface.h>
 #else
-#define ASAN_POISON_MEMORY_REGION(address, size) ((void)(address), (void)(size))
-#define ASAN_UNPOISON_MEMORY_REGION(address, size) ((void)(address), (void)(size))
+# define ASAN_POISON_MEMORY_REGION(address, size) ((void)(address), (void)(size))
+# define ASAN_UNPOISON_MEMORY_REGION(address, size) ((void)(address), (void)(size))
 #endif
 
 namespace lariat::io {

@@ -6,12 +6,12 @@
 // Threads: one, the reactor's.
 #pragma once
 
+#include <lariat/io/buffer.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <vector>
-
-#include <lariat/io/buffer.hpp>
 
 namespace lariat::io {
 
@@ -29,7 +29,9 @@ public:
     Chunk* acquire() noexcept;
     void release(Chunk& chunk) noexcept;
 
-    [[nodiscard]] Chunk& chunk(std::uint32_t id) noexcept { return slabs_[id / chunks_per_slab]->chunks[id % chunks_per_slab]; }
+    [[nodiscard]] Chunk& chunk(std::uint32_t id) noexcept {
+        return slabs_[id / chunks_per_slab]->chunks[id % chunks_per_slab];
+    }
     [[nodiscard]] std::size_t chunk_size() const noexcept { return chunk_size_; }
     /// Chunks handed out and not yet returned.
     [[nodiscard]] std::size_t outstanding() const noexcept { return outstanding_; }

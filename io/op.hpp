@@ -8,14 +8,13 @@
 // The op is idle again when that handler call begins, so the handler may submit it anew or destroy it.
 #pragma once
 
-#include <sys/socket.h>
-#include <sys/uio.h>
-
-#include <cstdint>
-
 #include <lariat/io/address.hpp>
 #include <lariat/io/base/assert.hpp>
 #include <lariat/io/buffer.hpp>
+
+#include <cstdint>
+#include <sys/socket.h>
+#include <sys/uio.h>
 
 namespace lariat::io {
 
@@ -66,8 +65,8 @@ private:
     State state_ = State::idle;
 };
 
-/// Accepts connections until it fails or is cancelled. An error that concerns only the connection that was waiting, such
-/// as -ECONNABORTED, is reported with more = true and does not end it; running out of descriptors or memory does.
+/// Accepts connections until it fails or is cancelled. An error that concerns only the connection that was waiting,
+/// such as -ECONNABORTED, is reported with more = true and does not end it; running out of descriptors or memory does.
 class AcceptOp final : public Op {
 public:
     AcceptOp(Handler handler, void* owner_) noexcept : Op(Verb::accept, handler, owner_) {}

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include <lariat/proto/datagram_protocol.hpp>
 
-#include <typeinfo>
-
 #include <lariat/io/base/log.hpp>
 #include <lariat/proto/protocol.hpp>
+
+#include <typeinfo>
 
 namespace lariat {
 

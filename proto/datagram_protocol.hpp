@@ -5,11 +5,11 @@
 // Threads: the reactor's.
 #pragma once
 
-#include <string>
-
 #include <lariat/io/address.hpp>
 #include <lariat/io/base/assert.hpp>
 #include <lariat/io/base/bytes.hpp>
+
+#include <string>
 
 namespace lariat {
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// ProcessProtocol: what is said to a child process (Twisted: protocol.ProcessProtocol). Whoever runs the child calls the
-// child_... functions by descriptor; they hand the three standard ones on under their own names.
+// ProcessProtocol: what is said to a child process (Twisted: protocol.ProcessProtocol). Whoever runs the child calls
+// the child_... functions by descriptor; they hand the three standard ones on under their own names.
 //
 // Threads: the reactor's.
 #pragma once

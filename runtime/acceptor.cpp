@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: MIT
 #include <lariat/runtime/acceptor.hpp>
 
-#include <cerrno>
-
 #include <lariat/io/op.hpp>
-#include <lariat/runtime/ready.hpp>
 #include <lariat/runtime/reactor.hpp>
+#include <lariat/runtime/ready.hpp>
+#include <lariat/runtime/shutdown_listener.hpp>
 #include <lariat/runtime/timer_queue.hpp>
+
+#include <cerrno>
 
 namespace lariat {
 namespace {
 
-// How long accepting rests when the system has no descriptors or memory left: long enough not to spin, short enough that
-// clients, whose connections wait in the kernel's queue, hardly notice.
+// How long accepting rests when the system has no descriptors or memory left: long enough not to spin, short enough
+// that clients, whose connections wait in the kernel's queue, hardly notice.
 constexpr Duration exhausted_pause = std::chrono::milliseconds(100);
 
 // Clients turned away in one go when the descriptor table is full.
@@ -20,14 +21,20 @@ constexpr int refusals_per_turn = 128;
 
 }  // namespace
 
-struct Acceptor::Core {
+struct Acceptor::Core final : ShutdownListener {
     Core(Reactor& reactor_, Function<void(int)> accepted_, Function<void(int)> failed_)
         : reactor(reactor_),
           accept(on_accept, this),
           accepted(std::move(accepted_)),
           failed(std::move(failed_)),
           later(*this),
-          retry(*this) {}
+          retry(*this) {
+        reactor.add_shutdown_listener(*this);
+    }
+
+    void reactor_stopping() noexcept override {
+        if (!closing) close();
+    }
 
     struct Later : Ready {
         explicit Later(Core& owner) noexcept
@@ -72,8 +79,8 @@ struct Acceptor::Core {
         }
     }
 
-    // The descriptor table is full. Waiting clients would keep the socket ready for ever; giving up the reserved descriptor
-    // lets them be accepted and closed, so that they see a refusal.
+    // The descriptor table is full. Waiting clients would keep the socket ready for ever; giving up the reserved
+    // descriptor lets them be accepted and closed, so that they see a refusal.
     void refuse_waiting() noexcept {
         io::Backend& backend = reactor.backend();
         release_reserve();
@@ -174,9 +181,12 @@ void Acceptor::start() {
 }
 
 void Acceptor::close(Function<void()> closed) {
-    LARIAT_CHECK(core_ && !core_->closing, "this Acceptor does not listen");
+    if (!core_) {  // the reactor's shutdown has closed it
+        if (closed) reactor_.call_later(Duration::zero(), std::move(closed));
+        return;
+    }
     core_->closed = std::move(closed);
-    core_->close();
+    if (!core_->closing) core_->close();
 }
 
 bool Acceptor::is_open() const noexcept { return core_ && !core_->closing; }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
-// Acceptor: a listening socket on a Reactor. Hands over accepted descriptors, survives a full descriptor table, and ends
-// only when closed.
+// Acceptor: a listening socket on a Reactor. Hands over accepted descriptors, survives a full descriptor table, and
+// ends only when closed.
 //
 // Threads: the reactor's.
 #pragma once
 
-#include <string>
-#include <utility>
-
 #include <lariat/io/address.hpp>
 #include <lariat/io/base/function.hpp>
+
+#include <string>
+#include <utility>
 
 namespace lariat {
 
@@ -37,9 +37,9 @@ private:
 
 class Acceptor {
 public:
-    /// `accepted` gets each connection's descriptor, which is then its own to close through the backend; called from the
-    /// loop, must not throw. `failed` hears of errors (a positive errno), for the log, once until
-    /// accepting works again; none of them ends it.
+    /// `accepted` gets each connection's descriptor, which is then its own to close through the backend; called from
+    /// the loop, must not throw. `failed` hears of errors (a positive errno), for the log, once until accepting works
+    /// again; none of them ends it.
     Acceptor(Reactor& reactor, Function<void(int fd)> accepted, Function<void(int error)> failed);
     Acceptor(const Acceptor&) = delete;
     Acceptor& operator=(const Acceptor&) = delete;
@@ -53,7 +53,7 @@ public:
     /// Begins to accept.
     void start();
     /// Stops accepting now. `closed`, which may be empty, is called from the loop once the socket is closed; nothing is
-    /// accepted after close() returned. An Acceptor listens once.
+    /// accepted after close() returned. An Acceptor listens once; the reactor's shutdown closes it too.
     void close(Function<void()> closed);
 
     [[nodiscard]] bool is_open() const noexcept;

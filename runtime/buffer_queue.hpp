@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
-// BufferQueue: bytes in line, as a FIFO of Buffers: what a connection has to send, and what it received while nobody read.
+// BufferQueue: bytes in line, as a FIFO of Buffers: what a connection has to send, and what it received while nobody
+// read.
 //
 // One Buffer is held in place, so that a connection which writes once per turn needs no other memory.
 #pragma once
 
-#include <sys/uio.h>
+#include <lariat/io/buffer.hpp>
+#include <lariat/io/buffer_pool.hpp>
 
 #include <cstddef>
 #include <span>
+#include <sys/uio.h>
 #include <vector>
-
-#include <lariat/io/buffer.hpp>
-#include <lariat/io/buffer_pool.hpp>
 
 namespace lariat {
 
@@ -27,8 +27,8 @@ public:
     /// Takes `buffer` to the end as it is. Empty ones are dropped.
     void append(Buffer buffer);
 
-    /// Describes the first bytes in up to `parts.size()` parts and returns how many it used; `bytes` gets their sum. Valid
-    /// until those bytes are consumed.
+    /// Describes the first bytes in up to `parts.size()` parts and returns how many it used; `bytes` gets their sum.
+    /// Valid until those bytes are consumed.
     std::size_t gather(std::span<iovec> parts, std::size_t& bytes) const noexcept;
     /// Drops the first `count` bytes.
     void consume(std::size_t count) noexcept;

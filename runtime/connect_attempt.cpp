@@ -1,20 +1,30 @@
 // SPDX-License-Identifier: MIT
 #include <lariat/runtime/connect_attempt.hpp>
 
-#include <utility>
-
 #include <lariat/io/op.hpp>
 #include <lariat/runtime/reactor.hpp>
+#include <lariat/runtime/shutdown_listener.hpp>
+
+#include <cerrno>
+#include <utility>
 
 namespace lariat {
 
-struct ConnectAttempt::Core {
-    explicit Core(Reactor& reactor_) : reactor(reactor_), connect(on_connect, this) {}
+struct ConnectAttempt::Core final : ShutdownListener {
+    explicit Core(Reactor& reactor_) : reactor(reactor_), connect(on_connect, this) {
+        reactor.add_shutdown_listener(*this);
+    }
+
+    // Also when it succeeds: nobody could use the connection any more.
+    void reactor_stopping() noexcept override {
+        stopping = true;
+        reactor.backend().cancel(connect);
+    }
 
     static void on_connect(io::Op& op, io::Completion& completion) noexcept {
         auto* self = static_cast<Core*>(op.owner);
         const int fd = op.fd;
-        const int result = completion.result;
+        const int result = self->stopping ? -ECANCELED : completion.result;
         if (result < 0 || !self->handle) self->reactor.backend().close(fd);
         Done done = std::move(self->done);
         if (self->handle) self->handle->core_ = nullptr;
@@ -27,6 +37,7 @@ struct ConnectAttempt::Core {
     io::ConnectOp connect;
     Done done;
     ConnectAttempt* handle = nullptr;  // null once cancelled
+    bool stopping = false;
 };
 
 ConnectAttempt::ConnectAttempt(ConnectAttempt&& other) noexcept : core_(std::exchange(other.core_, nullptr)) {

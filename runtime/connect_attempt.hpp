@@ -4,10 +4,10 @@
 // Threads: the reactor's.
 #pragma once
 
-#include <optional>
-
 #include <lariat/io/address.hpp>
 #include <lariat/io/base/function.hpp>
+
+#include <optional>
 
 namespace lariat {
 
@@ -24,12 +24,13 @@ public:
     /// Cancels.
     ~ConnectAttempt();
 
-    /// Begins to connect to `to`, from `from` if given. `done` is called once, from the loop, never from inside start().
-    /// Returns 0, or the negative errno of why the socket could not be made or bound (then `done` is not called);
-    /// `bind_failed`, when given, tells the two apart.
+    /// Begins to connect to `to`, from `from` if given. `done` is called once, from the loop, never from inside
+    /// start(); with -ECANCELED when the reactor shuts down meanwhile. Returns 0, or the negative errno of why the
+    /// socket could not be made or bound (then `done` is not called); `bind_failed`, when given, tells the two apart.
     int start(Reactor& reactor, const Address& to, const std::optional<Address>& from, Done done,
               bool* bind_failed = nullptr);
-    /// Gives up: `done` is not called any more. A connection that is being made is closed when the kernel lets go of it.
+    /// Gives up: `done` is not called any more. A connection that is being made is closed when the kernel lets go of
+    /// it.
     void cancel() noexcept;
     [[nodiscard]] bool is_active() const noexcept { return core_ != nullptr; }
 

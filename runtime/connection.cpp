@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include <lariat/runtime/connection.hpp>
 
-#include <cerrno>
-
 #include <lariat/runtime/reactor.hpp>
+
+#include <cerrno>
 
 namespace lariat {
 namespace {
@@ -71,7 +71,12 @@ void Connection::received(io::Completion& completion) noexcept {
     }
     if (completion.result > 0) {
         if (wants_read_ && parked_.empty()) {
+            // The answer leaves as soon as the user has returned: what it consists of is in cache, and its buffer is free
+            // for the next connection.
+            answering_ = true;
             if (user_) user_->received(std::move(completion.buffer));
+            answering_ = false;
+            if (!queue_.empty()) flush();
         } else {
             park(std::move(completion.buffer));
         }
@@ -123,16 +128,17 @@ void Connection::deliver_parked() noexcept {
 void Connection::write(Bytes bytes) {
     if (state_ == State::closing || shutdown_done_) return;
     queue_.append_copy(bytes, reactor_->transmit_pool());
-    if (!queue_.empty()) reactor_->mark_dirty(*this);
+    if (!answering_ && !queue_.empty()) reactor_->mark_dirty(*this);
 }
 
 void Connection::write(Buffer buffer) {
     if (state_ == State::closing || shutdown_done_) return;
     queue_.append(std::move(buffer));
-    if (!queue_.empty()) reactor_->mark_dirty(*this);
+    if (!answering_ && !queue_.empty()) reactor_->mark_dirty(*this);
 }
 
 void Connection::flush() noexcept {
+    static_cast<ListHook<DirtyTag>&>(*this).unlink();
     if (state_ == State::closing || (send_ && send_->in_flight())) return;
     std::size_t sent_this_turn = 0;
     while (!queue_.empty()) {

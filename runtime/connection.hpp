@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Connection: a connected stream socket on a Reactor, with everything the kernel may touch: it receives into pooled
-// buffers, queues what is written and sends it once per turn, closes in order. Protocol transports and coroutine streams
-// are both made of it; it knows neither.
+// buffers, queues what is written and sends it once per turn, closes in order. Protocol transports and coroutine
+// streams are both made of it; it knows neither.
 //
 // Ownership: a Connection belongs to its Reactor. It outlives its user (a dead protocol, an ended coroutine) until the
 // kernel has completed its last operation, then frees itself. Threads: the reactor's.
@@ -10,10 +10,6 @@
 //     \---abort(), disconnect(), error----------/
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
-#include <memory>
-
 #include <lariat/io/address.hpp>
 #include <lariat/io/base/bytes.hpp>
 #include <lariat/io/base/intrusive_list.hpp>
@@ -21,6 +17,10 @@
 #include <lariat/io/op.hpp>
 #include <lariat/runtime/buffer_queue.hpp>
 #include <lariat/runtime/ready.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
 
 namespace lariat {
 
@@ -55,12 +55,13 @@ public:
 
     /// Receives until pause_reading(), the end of the stream or the end of the connection.
     void start_reading() noexcept;
-    /// Nothing is handed to the user until start_reading() again; what the kernel still delivers waits here, and then TCP
-    /// pushes back.
+    /// Nothing is handed to the user until start_reading() again; what the kernel still delivers waits here, and then
+    /// TCP pushes back.
     void pause_reading() noexcept;
     [[nodiscard]] bool is_reading() const noexcept { return wants_read_; }
 
-    /// Queues bytes; they leave at the end of this turn, all writes of it in one system call where they fit. Copies.
+    /// Queues bytes; they leave when the callback returns that data came in by, else at the end of this turn, in one
+    /// system call where they fit. Copies.
     /// After close() they still leave before the connection ends; once it is lost they are dropped.
     void write(Bytes bytes);
     /// Queues without copying.
@@ -125,7 +126,8 @@ private:
     int read_error_ = 0;  // why receiving ended, told after what is parked
     State state_ = State::open;
     bool wants_read_ = false;
-    bool read_ended_ = false;      // the peer has sent its last byte
+    bool answering_ = false;  // the user is being given data; what it writes is sent when it returns
+    bool read_ended_ = false;  // the peer has sent its last byte
     bool end_delivered_ = false;
     bool shutdown_wanted_ = false;  // end of stream is to be sent when the queue is empty
     bool shutdown_done_ = false;

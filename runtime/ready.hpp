@@ -6,7 +6,8 @@
 
 namespace lariat {
 
-/// Runs once per Reactor::schedule(), from the loop, never inside the call that scheduled it. Destroying it withdraws it.
+/// Runs once per Reactor::schedule(), from the loop, never inside the call that scheduled it. Destroying it withdraws
+/// it.
 class Ready : public ListHook<> {
 public:
     using Run = void (*)(Ready&) noexcept;

@@ -118,6 +118,10 @@ bool download_all(poetry::Style style, const std::vector<Poem>& poems, const Add
 int race(const std::filesystem::path& bench, double seconds) {
     std::printf("Echo on uring against epoll\n");
     std::fflush(stdout);
+    if (const auto reason = io::why_no_uring()) {
+        std::printf("left out: %s\n", reason->c_str());
+        return 0;
+    }
     if (!std::filesystem::exists(bench)) throw Error(bench.string() + " is not built");
     return poetry::run_to_end({bench.string(), "race", "--seconds", std::to_string(seconds)});
 }

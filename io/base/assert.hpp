@@ -9,7 +9,8 @@ namespace lariat {
 
 /// Prints `what` and `what_to_do` with the place on stderr, then aborts the process.
 ///
-/// For programmer errors only (a Task awaited twice, the wrong thread): what a peer or the system can cause is an error.
+/// For programmer errors only (a Task awaited twice, the wrong thread): what a peer or the system can cause is an
+/// error.
 [[noreturn]] void panic(std::string_view what, const char* file, int line) noexcept;
 
 }  // namespace lariat
@@ -20,8 +21,8 @@ namespace lariat {
 #define LARIAT_CHECK(condition, what) (__builtin_expect(!!(condition), 1) ? void() : LARIAT_PANIC(what))
 
 #ifdef NDEBUG
-#define LARIAT_ASSERT(condition, what) void()
+# define LARIAT_ASSERT(condition, what) void()
 #else
 /// Checked in debug builds.
-#define LARIAT_ASSERT(condition, what) LARIAT_CHECK(condition, what)
+# define LARIAT_ASSERT(condition, what) LARIAT_CHECK(condition, what)
 #endif

@@ -30,7 +30,9 @@ public:
     constexpr std::byte operator[](std::size_t i) const noexcept { return data_[i]; }
 
     /// The first `count` bytes, or all when there are fewer.
-    [[nodiscard]] constexpr Bytes first(std::size_t count) const noexcept { return {data_, count < size_ ? count : size_}; }
+    [[nodiscard]] constexpr Bytes first(std::size_t count) const noexcept {
+        return {data_, count < size_ ? count : size_};
+    }
     /// What is left after `count` bytes; empty when there are fewer.
     [[nodiscard]] constexpr Bytes skip(std::size_t count) const noexcept {
         return count < size_ ? Bytes(data_ + count, size_ - count) : Bytes();

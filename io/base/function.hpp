@@ -2,13 +2,13 @@
 // Function<R(A...)>: a move-only callable with room for 48 bytes of captures before it allocates.
 #pragma once
 
+#include <lariat/io/base/assert.hpp>
+
 #include <cstddef>
 #include <memory>
 #include <new>
 #include <type_traits>
 #include <utility>
-
-#include <lariat/io/base/assert.hpp>
 
 namespace lariat {
 
@@ -26,7 +26,7 @@ public:
     Function(std::nullptr_t) noexcept {}
 
     template <class F>
-        requires(!std::is_same_v<std::remove_cvref_t<F>, Function> && std::is_invocable_r_v<R, std::decay_t<F>&, A...>)
+    requires(!std::is_same_v<std::remove_cvref_t<F>, Function> && std::is_invocable_r_v<R, std::decay_t<F>&, A...>)
     Function(F&& callable) {
         using Stored = std::decay_t<F>;
         if constexpr (fits<Stored>) {

@@ -2,9 +2,9 @@
 // Doubly linked lists whose links live in the elements: no allocation, O(1) removal by the element itself.
 #pragma once
 
-#include <cstddef>
-
 #include <lariat/io/base/assert.hpp>
+
+#include <cstddef>
 
 namespace lariat {
 

@@ -2,12 +2,12 @@
 // Log events: one process-wide sink that anyone may replace. Callable from any thread.
 #pragma once
 
+#include <lariat/io/base/function.hpp>
+
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <lariat/io/base/function.hpp>
 
 namespace lariat {
 

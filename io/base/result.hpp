@@ -2,10 +2,10 @@
 // Result<T>: a value or a negative errno, for the layers that do not throw.
 #pragma once
 
+#include <lariat/io/base/assert.hpp>
+
 #include <optional>
 #include <utility>
-
-#include <lariat/io/base/assert.hpp>
 
 namespace lariat {
 

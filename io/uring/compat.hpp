@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// io_uring constants that are newer than the liburing 2.3 headers, each with the kernel that adds it. They are used only
-// where the running kernel says it knows them.
+// io_uring constants that are newer than the liburing 2.3 headers, each with the kernel that adds it. They are used
+// only where the running kernel says it knows them.
 #pragma once
 
 namespace lariat::io::uring {

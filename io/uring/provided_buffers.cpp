@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include <lariat/io/uring/provided_buffers.hpp>
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <cerrno>
+#include <utility>
+#include <sys/mman.h>
 
 namespace lariat::io::uring {
 
@@ -49,6 +49,7 @@ void ProvidedBuffers::tear_down() noexcept {
 }
 
 void ProvidedBuffers::refill() noexcept {
+    grown_this_turn_ = false;
     if (published_ >= depth_) return;
     most_used_ = std::max(most_used_, depth_ - published_);
     if (++turns_ == turns_per_review) adapt();
@@ -57,18 +58,23 @@ void ProvidedBuffers::refill() noexcept {
     for (; published_ < depth_; ++published_, ++added) {
         Chunk* chunk = pool_->acquire();
         if (!chunk) break;  // users hold the rest; receives spill to the heap meanwhile
-        io_uring_buf_ring_add(places_, chunk->data, chunk->capacity, static_cast<std::uint16_t>(chunk->id), mask, added);
+        io_uring_buf_ring_add(places_, chunk->data, chunk->capacity, static_cast<std::uint16_t>(chunk->id), mask,
+                              added);
     }
     io_uring_buf_ring_advance(places_, added);
 }
 
 void ProvidedBuffers::adapt() noexcept {
-    if (most_used_ * 4 <= depth_) depth_ = std::max(std::min(least_depth, place_count_), depth_ / 2);
+    if (most_used_ * 2 <= depth_) depth_ = std::max(std::min(least_depth, place_count_), depth_ / 2);
     most_used_ = 0;
     turns_ = 0;
 }
 
-void ProvidedBuffers::exhausted() noexcept { depth_ = std::min(depth_ * 2, place_count_); }
+// Once a turn, however many receives found nothing: one burst must not make the ring long for all that follows.
+void ProvidedBuffers::exhausted() noexcept {
+    if (std::exchange(grown_this_turn_, true)) return;
+    depth_ = std::min(depth_ * 2, place_count_);
+}
 
 Buffer ProvidedBuffers::take(std::uint32_t id, std::size_t size) noexcept {
     LARIAT_CHECK(published_ > 0, "the kernel returned a buffer it was never given");

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: MIT
-// ProvidedBuffers: the receive buffers the kernel may fill, a registered buffer ring (kernel 5.19) fed from a BufferPool.
+// ProvidedBuffers: the receive buffers the kernel may fill, a registered buffer ring (kernel 5.19) fed from a
+// BufferPool.
 //
 // The kernel takes buffers in the order they were given, so a long ring would walk through cold memory. Only `depth`
 // buffers are kept published; the depth doubles when the kernel ran out and shrinks again when few are used.
 #pragma once
 
+#include <lariat/io/buffer.hpp>
+#include <lariat/io/buffer_pool.hpp>
+
 #include <liburing.h>
 
 #include <cstdint>
-
-#include <lariat/io/buffer.hpp>
-#include <lariat/io/buffer_pool.hpp>
 
 namespace lariat::io::uring {
 
@@ -43,7 +44,7 @@ private:
     void adapt() noexcept;
 
     static constexpr std::size_t least_depth = 8;
-    static constexpr unsigned turns_per_review = 4096;
+    static constexpr unsigned turns_per_review = 256;
 
     io_uring* ring_ = nullptr;
     BufferPool* pool_ = nullptr;
@@ -53,6 +54,7 @@ private:
     std::size_t published_ = 0;
     std::size_t most_used_ = 0;  // of one turn, since the last review
     unsigned turns_ = 0;
+    bool grown_this_turn_ = false;
 };
 
 }  // namespace lariat::io::uring

@@ -1,25 +1,33 @@
 // SPDX-License-Identifier: MIT
 #include <lariat/io/uring/ring.hpp>
 
-#include <unistd.h>
-
-#include <cerrno>
-
 #include <lariat/io/base/assert.hpp>
 #include <lariat/io/uring/compat.hpp>
 
+#include <atomic>
+#include <cerrno>
+#include <unistd.h>
+
 namespace lariat::io::uring {
+namespace {
+
+// Rings of the process. Counted for the thread sanitizer's sake: liburing maps and unmaps by raw system calls, which it
+// does not see, so a ring's memory that was another thread's ring before would look like a race without this order.
+std::atomic<int> rings{0};
+
+}  // namespace
 
 int Ring::set_up(unsigned submission_entries, unsigned completion_entries) noexcept {
     io_uring_params parameters = {};
     // SUBMIT_ALL: one refused entry must not keep the later ones from being submitted. A large completion queue: with
     // multishot requests, completions are not bounded by submissions.
-    parameters.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG |
-                       IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CLAMP | IORING_SETUP_CQSIZE | IORING_SETUP_R_DISABLED;
+    parameters.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG
+                       | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CLAMP | IORING_SETUP_CQSIZE | IORING_SETUP_R_DISABLED;
     parameters.cq_entries = completion_entries;
     const int result = io_uring_queue_init_params(submission_entries, &ring_, &parameters);
     if (result < 0) return result;
     set_up_ = true;
+    rings.fetch_add(1, std::memory_order_acq_rel);
     ring_.features = parameters.features;
     io_uring_ring_dontfork(&ring_);  // a child must not touch the queues it would share
     return 0;
@@ -35,6 +43,7 @@ Ring::~Ring() {
     // A registered descriptor holds a reference of its own: closed without this, the ring would live on. It belongs to
     // the thread; when that thread has ended, so has the registration.
     if (registered_ && owner_thread_ == gettid()) io_uring_unregister_ring_fd(&ring_);
+    rings.fetch_sub(1, std::memory_order_acq_rel);
     io_uring_queue_exit(&ring_);
 }
 

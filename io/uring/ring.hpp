@@ -6,11 +6,11 @@
 // and run on another.
 #pragma once
 
+#include <lariat/io/base/clock.hpp>
+
 #include <liburing.h>
 
 #include <cstdint>
-
-#include <lariat/io/base/clock.hpp>
 
 namespace lariat::io::uring {
 

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Probing by doing: what a kernel announces and what it does have differed, so bytes are moved through a small ring before
-// one is trusted.
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <cerrno>
-
+// Probing by doing: what a kernel announces and what it does have differed, so bytes are moved through a small ring
+// before one is trusted.
 #include <lariat/io/base/unique_fd.hpp>
 #include <lariat/io/uring/uring_backend.hpp>
+
+#include <cerrno>
+#include <sys/socket.h>
+#include <unistd.h>
 
 namespace lariat::io {
 namespace {
@@ -61,7 +60,8 @@ std::string UringBackend::self_test() {
 
     // More than the four buffers hold, so that the ring runs dry once.
     const std::string sent(1000, 'x');
-    if (::write(theirs.get(), sent.data(), sent.size()) != static_cast<ssize_t>(sent.size())) return finish("write failed");
+    if (::write(theirs.get(), sent.data(), sent.size()) != static_cast<ssize_t>(sent.size()))
+        return finish("write failed");
     if (!turn_until(backend, [&] { return seen.bytes.size() >= sent.size() || seen.over; }) || seen.bytes != sent) {
         return finish("io_uring's multishot receive into provided buffers does not deliver what was sent");
     }

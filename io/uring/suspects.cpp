@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 // The receives that may have missed a reset.
 //
-// A multishot receive is woken by edges. When a reset arrives while data are still unread, both make one edge: the kernel
-// delivers the data, believes the socket empty and waits for an edge that never comes (seen on Linux 6.18; an end of
-// stream is not missed, the kernel reports it as more to read). So a receive whose last data emptied the socket is
-// suspected, and a moment later one poll(2) asks about all suspects. Those in error are cancelled and armed again, which
-// looks before it waits. A connection costs one entry of that list per interval in which it received; an idle one nothing.
-#include <lariat/io/uring/uring_backend.hpp>
-
+// A multishot receive is woken by edges. When a reset arrives while data are still unread, both make one edge: the
+// kernel delivers the data, believes the socket empty and waits for an edge that never comes (seen on Linux 6.18; an
+// end of stream is not missed, the kernel reports it as more to read). So a receive whose last data emptied the socket
+// is suspected, and a moment later one poll(2) asks about all suspects. Those in error are cancelled and armed again,
+// which looks before it waits. A connection costs one entry of that list per interval in which it received; an idle one
+// nothing.
 #include <lariat/io/base/assert.hpp>
+#include <lariat/io/uring/uring_backend.hpp>
 
 namespace lariat::io {
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include <lariat/io/uring/uring_backend.hpp>
 
-#include <cerrno>
-
 #include <lariat/io/base/error.hpp>
 #include <lariat/io/uring/compat.hpp>
 #include <lariat/io/uring/refusal.hpp>
+
+#include <cerrno>
 
 namespace lariat::io {
 namespace {
@@ -181,8 +181,8 @@ bool UringBackend::issue(CancelRequest& request) noexcept {
     }
     io_uring_sqe* sqe = entry();
     if (!sqe) return false;
-    // By address first. A multishot request can be missed that way while the kernel is running it (liburing issue 1375),
-    // so a retry names the descriptor and the kind of request instead.
+    // By address first. A multishot request can be missed that way while the kernel is running it (liburing issue
+    // 1375), so a retry names the descriptor and the kind of request instead.
     if (request.attempts % 2 == 0) {
         io_uring_prep_cancel64(sqe, reinterpret_cast<std::uint64_t>(request.op), 0);
     } else {
@@ -240,7 +240,8 @@ void UringBackend::wait(TimePoint deadline) noexcept {
     arm_review();
     flush_queued();
 
-    bool sleep = deadline != TimePoint::min() && !has_completions() && !queued_first_ && !cancels_queued_ && wake_armed_;
+    bool sleep =
+        deadline != TimePoint::min() && !has_completions() && !queued_first_ && !cancels_queued_ && wake_armed_;
     if (ring_.has_completions()) {
         reap();
         sleep = false;
@@ -249,9 +250,11 @@ void UringBackend::wait(TimePoint deadline) noexcept {
 
     ++statistics_.waits;
     const int result = ring_.enter(sleep, deadline);
-    // EINTR: a signal. ETIME: the deadline. EAGAIN and EBUSY: the kernel wants completions reaped first, as now happens.
+    // EINTR: a signal. ETIME: the deadline. EAGAIN and EBUSY: the kernel wants completions reaped first, as now
+    // happens.
     if (result < 0 && result != -EINTR && result != -ETIME && result != -EAGAIN && result != -EBUSY) {
-        LARIAT_CHECK(result != -EEXIST, "a Reactor was run on a second thread; one thread must run it from first to last");
+        LARIAT_CHECK(result != -EEXIST,
+                     "a Reactor was run on a second thread; one thread must run it from first to last");
         LARIAT_CHECK(result != -EBADR, "the kernel lost io_uring completions for want of memory");
         LARIAT_PANIC(describe_errno("io_uring_enter", -result));
     }
@@ -318,8 +321,8 @@ void UringBackend::dispatch_one(const Reaped& reaped) noexcept {
     complete(op, completion);
 }
 
-// A multishot request that ended although nobody asked is armed again before its handler runs, so that the handler finds
-// the operation in the state `more` says.
+// A multishot request that ended although nobody asked is armed again before its handler runs, so that the handler
+// finds the operation in the state `more` says.
 
 void UringBackend::dispatch_receive(Op& op, const Reaped& reaped) noexcept {
     const bool ended = !(reaped.flags & IORING_CQE_F_MORE);
@@ -375,8 +378,8 @@ void UringBackend::receive_without_ring(Op& op) noexcept {
 void UringBackend::dispatch_accept(Op& op, const Reaped& reaped) noexcept {
     const bool ended = !(reaped.flags & IORING_CQE_F_MORE);
     const bool accepted = reaped.result >= 0;
-    const bool again = ended && !op.cancel_requested() &&
-                       (accepted || accept_error_passes(-reaped.result) || is_interruption(reaped.result));
+    const bool again = ended && !op.cancel_requested()
+                       && (accepted || accept_error_passes(-reaped.result) || is_interruption(reaped.result));
     if (accepted) ++descriptors_;
     if (again) {
         ++statistics_.rearms;

@@ -2,20 +2,19 @@
 // UringBackend: operations as io_uring requests. One enter per turn submits everything and collects everything;
 // completions are copied out first and run later, so that a handler may submit and cancel freely.
 //
-// Rules it keeps: an operation's memory is the kernel's until its last completion has been reaped; a cancel is queued like
-// any operation and retried until its target has ended; a full queue delays and never refuses; a multishot request that
-// ends by itself is armed again.
+// Rules it keeps: an operation's memory is the kernel's until its last completion has been reaped; a cancel is queued
+// like any operation and retried until its target has ended; a full queue delays and never refuses; a multishot request
+// that ends by itself is armed again.
 #pragma once
-
-#include <poll.h>
-
-#include <memory>
-#include <string>
-#include <vector>
 
 #include <lariat/io/kernel_backend.hpp>
 #include <lariat/io/uring/provided_buffers.hpp>
 #include <lariat/io/uring/ring.hpp>
+
+#include <memory>
+#include <poll.h>
+#include <string>
+#include <vector>
 
 namespace lariat::io {
 

@@ -69,13 +69,12 @@ TEST_CASE("D22 D23 the script of section 11") {
     } catch (const QueueOverflow&) {
         out.say("QueueOverflow");
     }
-    CHECK(
-        out.text()
-        == "  cancelled waiter: Cancelled\nrelease {\n  waiter runs inside release()\n} locked 1 waiting 0\n"
-           "cancel after grant: still locked 1\nTried to release an unlocked lock\n"
-           "Someone released me too many times: too many tokens!\nDeferredSemaphore requires tokens >= 1\n"
-           "  job cancelled\n  run: Cancelled\nreleased after cancel: 1\nQueueUnderflow\nput {\n"
-           "  got x\n}\nQueueOverflow\n");
+    CHECK(out.text()
+          == "  cancelled waiter: Cancelled\nrelease {\n  waiter runs inside release()\n} locked 1 waiting 0\n"
+             "cancel after grant: still locked 1\nTried to release an unlocked lock\n"
+             "Someone released me too many times: too many tokens!\nDeferredSemaphore requires tokens >= 1\n"
+             "  job cancelled\n  run: Cancelled\nreleased after cancel: 1\nQueueUnderflow\nput {\n"
+             "  got x\n}\nQueueOverflow\n");
 }
 
 TEST_CASE("D22 100000 waiters that release at once need no stack") {

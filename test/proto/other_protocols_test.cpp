@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 // The protocols of other carriers than streams, driven by hand.
-#include <doctest/doctest.h>
-
-#include <string>
-#include <vector>
-
 #include <lariat/io/base/log.hpp>
 #include <lariat/proto/datagram_protocol.hpp>
 #include <lariat/proto/process_protocol.hpp>
 #include <lariat/runtime/connection_error.hpp>
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
 
 using namespace lariat;
 

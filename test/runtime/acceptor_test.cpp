@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include <lariat/runtime/acceptor.hpp>
 
-#include <doctest/doctest.h>
-
-#include <sys/resource.h>
-
-#include <cerrno>
-#include <optional>
-#include <vector>
-
 #include <lariat/io/base/unique_fd.hpp>
 #include <lariat/test/support/backends.hpp>
 #include <lariat/test/support/connection_world.hpp>
+
+#include <doctest/doctest.h>
+
+#include <cerrno>
+#include <optional>
+#include <sys/resource.h>
+#include <vector>
 
 using namespace lariat;
 using namespace lariat::test;
@@ -90,7 +89,8 @@ LARIAT_BACKEND_TEST_CASE("P06 a burst of clients is accepted in one go while tim
     for (const DelayedCall& call : world.reactor.delayed_calls()) DelayedCall(call).cancel();
 }
 
-LARIAT_BACKEND_TEST_CASE("P07 P08 with the descriptor table full, waiting clients are turned away, nothing spins, and accepting goes on") {
+LARIAT_BACKEND_TEST_CASE(
+    "P07 P08 with the descriptor table full, waiting clients are turned away, nothing spins, and accepting goes on") {
     ConnectionWorld world(backend_kind);
     const Address address = world.acceptor.local_address();
     std::vector<UniqueFd> clients;

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include <lariat/runtime/connect_attempt.hpp>
 
+#include <lariat/io/base/unique_fd.hpp>
+#include <lariat/test/support/backends.hpp>
+#include <lariat/test/support/connection_world.hpp>
+
 #include <doctest/doctest.h>
 
 #include <cerrno>
 #include <optional>
 #include <vector>
-
-#include <lariat/io/base/unique_fd.hpp>
-#include <lariat/test/support/backends.hpp>
-#include <lariat/test/support/connection_world.hpp>
 
 using namespace lariat;
 using namespace lariat::test;
@@ -38,7 +38,8 @@ LARIAT_BACKEND_TEST_CASE("C14 an attempt hands over a connected descriptor, from
     ConnectionWorld world(backend_kind);
     std::vector<int> results;
     ConnectAttempt attempt;
-    REQUIRE(attempt.start(world.reactor, world.acceptor.local_address(), {}, [&](int r) { results.push_back(r); }) == 0);
+    REQUIRE(attempt.start(world.reactor, world.acceptor.local_address(), {}, [&](int r) { results.push_back(r); })
+            == 0);
     CHECK(results.empty());
     CHECK(attempt.is_active());
     world.turn_until([&] { return !results.empty() && !world.accepted.empty(); });
@@ -60,7 +61,8 @@ LARIAT_BACKEND_TEST_CASE("C06 where nobody listens the attempt fails with ECONNR
     CHECK(world.reactor.backend().ledger().descriptors == before);
 }
 
-LARIAT_BACKEND_TEST_CASE("a cancelled attempt calls nobody and closes what it had made, at whatever turn it is cancelled") {
+LARIAT_BACKEND_TEST_CASE(
+    "a cancelled attempt calls nobody and closes what it had made, at whatever turn it is cancelled") {
     for (int turns = 0; turns < 4; ++turns) {
         ConnectionWorld world(backend_kind);
         world.turns(1);
@@ -75,11 +77,24 @@ LARIAT_BACKEND_TEST_CASE("a cancelled attempt calls nobody and closes what it ha
         const int calls_before = calls;
         attempt.cancel();
         attempt.cancel();
-        world.turn_until([&] {
-            return world.reactor.backend().ledger().descriptors == before + world.accepted.size();
-        });
+        world.turn_until(
+            [&] { return world.reactor.backend().ledger().descriptors == before + world.accepted.size(); });
         CHECK(calls == calls_before);
     }
+}
+
+LARIAT_BACKEND_TEST_CASE("a reactor that dies cancels the attempts and closes the sockets that are left") {
+    int result = 0;
+    ConnectAttempt attempt;
+    {
+        Reactor reactor(ReactorOptions().backend(backend_kind));
+        Acceptor acceptor(reactor, [](int) {}, [](int) {});
+        REQUIRE(acceptor.listen(Address::loopback(0), {}) == 0);
+        acceptor.start();
+        REQUIRE(attempt.start(reactor, acceptor.local_address(), std::nullopt, [&](int r) { result = r; }) == 0);
+    }
+    CHECK(result == -ECANCELED);
+    CHECK_FALSE(attempt.is_active());
 }
 
 LARIAT_BACKEND_TEST_CASE("an attempt may move while it is under way") {
@@ -109,8 +124,10 @@ LARIAT_BACKEND_TEST_CASE("C12 an attempt binds first, and says when that was wha
     world.reactor.backend().close(result);
     bool bind_failed = false;
     ConnectAttempt refused;
-    CHECK(refused.start(world.reactor, world.acceptor.local_address(), world.acceptor.local_address(),
-                        [](int) { FAIL("never called"); }, &bind_failed) == -EADDRINUSE);
+    CHECK(refused.start(
+              world.reactor, world.acceptor.local_address(), world.acceptor.local_address(),
+              [](int) { FAIL("never called"); }, &bind_failed)
+          == -EADDRINUSE);
     CHECK(bind_failed);
     world.turn_until([&] { return !world.accepted.empty(); });
 }

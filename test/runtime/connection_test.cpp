@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include <lariat/runtime/connection.hpp>
 
+#include <lariat/test/support/backends.hpp>
+#include <lariat/test/support/connection_world.hpp>
+
 #include <doctest/doctest.h>
 
 #include <cerrno>
 #include <string>
 #include <vector>
-
-#include <lariat/test/support/backends.hpp>
-#include <lariat/test/support/connection_world.hpp>
 
 using namespace lariat;
 using namespace lariat::test;
@@ -59,7 +59,8 @@ LARIAT_BACKEND_TEST_CASE("X01 a write leaves after the call that made it, in ord
     CHECK(far.log == Log{"data", "end", "closed:0"});
 }
 
-LARIAT_BACKEND_TEST_CASE("X06 X07 close sends what was written before and after it, reads no more, and ends from the loop") {
+LARIAT_BACKEND_TEST_CASE(
+    "X06 X07 close sends what was written before and after it, reads no more, and ends from the loop") {
     ConnectionWorld world(backend_kind);
     RecordingUser near, far;
     world.connect(near, far);
@@ -139,7 +140,8 @@ LARIAT_BACKEND_TEST_CASE("a slow reader gets every byte in order through a send 
     world.turn_until([&] { return near.is_closed && far.is_closed; });
 }
 
-LARIAT_BACKEND_TEST_CASE("X13 nothing is delivered while reading is paused, nothing is lost, and resuming delivers it") {
+LARIAT_BACKEND_TEST_CASE(
+    "X13 nothing is delivered while reading is paused, nothing is lost, and resuming delivers it") {
     ConnectionWorld world(backend_kind);
     RecordingUser near, far;
     world.connect(near, far);
@@ -298,9 +300,9 @@ LARIAT_BACKEND_TEST_CASE("closing at any moment of a conversation leaves nothing
         near.connection->write(numbered(2000));
         for (int turn = 0; turn < moment / 3; ++turn) world.reactor.iterate();
         switch (moment % 3) {
-            case 0: near.connection->close(); break;
-            case 1: near.connection->abort(); break;
-            default: near.connection->disconnect(EPIPE); break;
+        case 0: near.connection->close(); break;
+        case 1: near.connection->abort(); break;
+        default: near.connection->disconnect(EPIPE); break;
         }
         far.on_end = [&] { far.connection->close(); };
         world.turn_until([&] { return near.is_closed && far.is_closed; });

@@ -3,19 +3,18 @@
 // the ledger whether anything is left: an operation, a descriptor, a buffer; and the allocator whether bytes are.
 //
 //   connection_churn [TOTAL [AT_ONCE]]     both ends live here: each connection takes two descriptors
-#include <malloc.h>
-#include <sys/resource.h>
-
-#include <cstdio>
-#include <cstdlib>
-#include <memory>
-#include <string>
-#include <vector>
-
 #include <lariat/runtime/acceptor.hpp>
 #include <lariat/runtime/connect_attempt.hpp>
 #include <lariat/runtime/connection.hpp>
 #include <lariat/runtime/reactor.hpp>
+
+#include <cstdio>
+#include <cstdlib>
+#include <malloc.h>
+#include <memory>
+#include <string>
+#include <sys/resource.h>
+#include <vector>
 
 using namespace lariat;
 
@@ -54,7 +53,13 @@ struct Client final : ConnectionUser {
 struct Churn {
     Churn(io::BackendKind kind, std::size_t total_, std::size_t at_once_)
         : reactor(ReactorOptions().backend(kind)),
-          acceptor(reactor, [this](int fd) { ++servers; new EchoUser(*this, fd); }, [this](int) { ++failures; }),
+          acceptor(
+              reactor,
+              [this](int fd) {
+                  ++servers;
+                  new EchoUser(*this, fd);
+              },
+              [this](int) { ++failures; }),
           total(total_),
           at_once(at_once_) {}
 
@@ -91,8 +96,8 @@ struct Churn {
                     "%zu descriptors, %zu buffers, %zu sending, %zu timers\n",
                     std::string(reactor.backend().name()).c_str(), total, most_live, echoed, failures, left.operations,
                     left.descriptors, left.buffers, reactor.transmit_pool().outstanding(), timers);
-        return echoed == total && failures == 0 && left.operations == 0 && left.descriptors == 0 && left.buffers == 0 &&
-               reactor.transmit_pool().outstanding() == 0 && timers == 0;
+        return echoed == total && failures == 0 && left.operations == 0 && left.descriptors == 0 && left.buffers == 0
+               && reactor.transmit_pool().outstanding() == 0 && timers == 0;
     }
 
     Reactor reactor;

@@ -2,16 +2,16 @@
 // Two connected Connections on one reactor, each with a user that writes down what it is told.
 #pragma once
 
+#include <lariat/runtime/acceptor.hpp>
+#include <lariat/runtime/connect_attempt.hpp>
+#include <lariat/runtime/connection.hpp>
+#include <lariat/runtime/reactor.hpp>
+
 #include <doctest/doctest.h>
 
 #include <memory>
 #include <string>
 #include <vector>
-
-#include <lariat/runtime/acceptor.hpp>
-#include <lariat/runtime/connect_attempt.hpp>
-#include <lariat/runtime/connection.hpp>
-#include <lariat/runtime/reactor.hpp>
 
 namespace lariat::test {
 
@@ -67,7 +67,8 @@ class ConnectionWorld {
 public:
     explicit ConnectionWorld(io::BackendKind kind, const io::BackendOptions& options = {})
         : reactor(ReactorOptions().backend(kind).backend_options(options)),
-          acceptor(reactor, [this](int fd) { accepted.push_back(fd); }, [this](int error) { errors.push_back(error); }) {
+          acceptor(
+              reactor, [this](int fd) { accepted.push_back(fd); }, [this](int error) { errors.push_back(error); }) {
         REQUIRE(acceptor.listen(Address::loopback(0), ListenOptions().backlog(1024)) == 0);
         acceptor.start();
     }

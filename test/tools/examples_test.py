@@ -212,7 +212,7 @@ class Poetry(Case):
             for style in STYLES:
                 with self.subTest(style=style):
                     client = subprocess.Popen(
-                        ["stdbuf", "-o0", program("get_poetry"), "--style", style, server.address],
+                        [program("get_poetry"), "--style", style, server.address],
                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment())
                     self.wait_until_connected(client.pid)
                     client.send_signal(signal.SIGINT)
