@@ -6,6 +6,12 @@
 #include <lariat/runtime/reactor.hpp>
 
 namespace lariat {
+namespace {
+
+// Accepted connections that may wait for accept(); the rest wait in the kernel's queue, where they cost no descriptor.
+constexpr std::size_t most_waiting = 64;
+
+}  // namespace
 
 Listener::Listener(const Address& address, const ListenOptions& options)
     : Listener(detail::this_reactor("Listener"), address, options) {}
@@ -47,6 +53,10 @@ TcpStream ListenerCore::take() {
     if (accepted_.empty()) return {};
     const int fd = accepted_.front();
     accepted_.pop_front();
+    if (accepted_.empty() && paused_ && !closed_) {
+        paused_ = false;
+        acceptor_.start();
+    }
     return TcpStream(reactor_, fd);
 }
 
@@ -61,7 +71,12 @@ void ListenerCore::wait(AcceptBase& waiter) noexcept {
 
 void ListenerCore::accepted(int fd) {
     accepted_.push_back(fd);
-    if (waiter_) waiter_->advance();
+    if (waiter_) {
+        waiter_->advance();
+    } else if (accepted_.size() >= most_waiting && !paused_) {
+        paused_ = true;
+        acceptor_.pause();
+    }
 }
 
 }  // namespace detail

@@ -49,6 +49,7 @@ private:
     std::deque<int> accepted_;
     AcceptBase* waiter_ = nullptr;
     bool started_ = false;
+    bool paused_ = false;  // more than a few connections wait for accept()
     bool closed_ = false;
 };
 

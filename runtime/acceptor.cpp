@@ -52,7 +52,7 @@ struct Acceptor::Core final : ShutdownListener {
     }
 
     void arm() noexcept {
-        if (!closing && !accept.in_flight()) reactor.backend().submit(accept);
+        if (!closing && !paused && !accept.in_flight()) reactor.backend().submit(accept);
     }
 
     void completed(const io::Completion& completion) noexcept {
@@ -69,6 +69,8 @@ struct Acceptor::Core final : ShutdownListener {
         if (completion.more) return;
         if (closing) {
             finish();
+        } else if (completion.result == -ECANCELED) {
+            arm();  // unless still paused
         } else if (completion.result < 0) {
             failing = true;
             if (completion.result == -EMFILE || completion.result == -ENFILE) refuse_waiting();
@@ -127,6 +129,7 @@ struct Acceptor::Core final : ShutdownListener {
     Acceptor* owner = nullptr;
     int reserve = -1;
     bool failing = false;  // accepting has ended with an error, which was told, and has not worked since
+    bool paused = false;
     bool closing = false;
 };
 
@@ -177,7 +180,14 @@ void Acceptor::take(int fd) {
 
 void Acceptor::start() {
     LARIAT_CHECK(core_, "listen() comes before start()");
+    core_->paused = false;
     core_->arm();
+}
+
+void Acceptor::pause() {
+    if (!core_) return;
+    core_->paused = true;
+    reactor_.backend().cancel(core_->accept);
 }
 
 void Acceptor::close(Function<void()> closed) {

@@ -50,8 +50,10 @@ public:
     int listen(const Address& address, const ListenOptions& options);
     /// Takes a socket that listens already; closing then does not shut it down for its other holders.
     int adopt(int fd);
-    /// Begins to accept.
+    /// Begins to accept, also again after pause().
     void start();
+    /// Leaves new connections in the kernel's queue until start(). A few that were accepted already may still come.
+    void pause();
     /// Stops accepting now. `closed`, which may be empty, is called from the loop once the socket is closed; nothing is
     /// accepted after close() returned. An Acceptor listens once; the reactor's shutdown closes it too.
     void close(Function<void()> closed);

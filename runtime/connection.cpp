@@ -71,8 +71,8 @@ void Connection::received(io::Completion& completion) noexcept {
     }
     if (completion.result > 0) {
         if (wants_read_ && parked_.empty()) {
-            // The answer leaves as soon as the user has returned: what it consists of is in cache, and its buffer is free
-            // for the next connection.
+            // The answer leaves as soon as the user has returned: what it consists of is in cache, and its buffer is
+            // free for the next connection.
             answering_ = true;
             if (user_) user_->received(std::move(completion.buffer));
             answering_ = false;
@@ -94,12 +94,8 @@ void Connection::received(io::Completion& completion) noexcept {
 }
 
 void Connection::park(Buffer data) noexcept {
-    // A small piece would keep a whole receive buffer from being used again.
-    if (data.size() * 4 < data.pinned_size()) {
-        parked_.append_copy(data, reactor_->transmit_pool());
-    } else {
-        parked_.append(std::move(data));
-    }
+    // Copied: what waits here may wait for long, and receive buffers are for those who read.
+    parked_.append_copy(data, reactor_->transmit_pool());
     if (wants_read_) {
         if (!later_.is_scheduled()) reactor_->schedule(later_);
     } else {

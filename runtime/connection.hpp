@@ -126,7 +126,7 @@ private:
     int read_error_ = 0;  // why receiving ended, told after what is parked
     State state_ = State::open;
     bool wants_read_ = false;
-    bool answering_ = false;  // the user is being given data; what it writes is sent when it returns
+    bool answering_ = false;   // the user is being given data; what it writes is sent when it returns
     bool read_ended_ = false;  // the peer has sent its last byte
     bool end_delivered_ = false;
     bool shutdown_wanted_ = false;  // end of stream is to be sent when the queue is empty

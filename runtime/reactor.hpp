@@ -27,6 +27,8 @@
 
 namespace lariat {
 
+template <class T>
+class Deferred;
 class ClientFactory;
 class Connection;
 class ConnectOptions;
@@ -120,6 +122,10 @@ public:
     void suggest_thread_pool_size(unsigned threads);
     /// Names to addresses.
     Resolver& resolver();
+    /// One IPv4 address of `name`, as text. IP literals, and "" as "0.0.0.0", are answered at once. `timeout` is the
+    /// sum of Twisted's attempts. Cancelling the Deferred cancels the lookup. Errors: DNSLookupError. (Implemented by
+    /// the layer coro: include `<lariat/coro/deferred.hpp>` to use it.)
+    Deferred<std::string> resolve(std::string_view name, Duration timeout = std::chrono::seconds(60));
     /// Replaces what looks names up, for tests or for a name service of one's own; returns the one before.
     std::shared_ptr<NameResolver> install_name_resolver(std::shared_ptr<NameResolver> replacement);
 

@@ -64,7 +64,9 @@ void Reactor::close_everything() noexcept {
     for (FileDescriptor* descriptor : impl_->watches.remove_all()) {
         guarded("Unhandled Error", [&] { descriptor->connection_lost(ConnectionLost()); });
     }
-    while (ShutdownListener* listener = impl_->listeners.pop_front()) {
+    IntrusiveList<ShutdownListener, ShutdownTag> told;  // one that registers anew while it is told is not told again
+    told.append(impl_->listeners);
+    while (ShutdownListener* listener = told.pop_front()) {
         impl_->closing_listeners.push_back(*listener);
         listener->reactor_stopping();
     }

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <utility>
 #include <sys/mman.h>
+#include <utility>
 
 namespace lariat::io::uring {
 

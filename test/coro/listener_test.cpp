@@ -147,6 +147,28 @@ Task<> untaken_connections() {
     }(second));
     CHECK((end == "end" || end.starts_with("ConnectionLost: ")));
 }
+Task<> accepts_late() {
+    constexpr std::size_t count = 200;
+    Listener listener(Address::loopback(0), ListenOptions().backlog(512));
+    TcpStream first = co_await connect(listener.local_address());
+    TcpStream first_accepted = co_await listener.accept();
+    std::vector<TcpStream> clients;
+    for (std::size_t i = 0; i < count; ++i) {
+        TcpStream client = co_await connect(listener.local_address());
+        clients.push_back(std::move(client));
+    }
+    // Both ends of each would be 2 * count; most of the far ends must still be in the kernel's queue.
+    CHECK(Reactor::current()->backend().ledger().descriptors < count + count / 2 + 20);
+    for (std::size_t i = 0; i < count; ++i) {
+        TcpStream peer = co_await listener.accept();
+        CHECK(peer.peer_address() == clients[i].local_address());
+    }
+}
+LARIAT_BACKEND_TEST_CASE(
+    "a listener whose connections nobody takes leaves them in the kernel's queue, and none is lost") {
+    run_on(backend_kind, accepts_late);
+}
+
 LARIAT_BACKEND_TEST_CASE("connections nobody took are closed with the listener") {
     run_on(backend_kind, untaken_connections);
 }

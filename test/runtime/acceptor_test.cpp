@@ -116,6 +116,22 @@ LARIAT_BACKEND_TEST_CASE(
     world.turn_until([&] { return world.accepted.size() == 1; });
 }
 
+LARIAT_BACKEND_TEST_CASE("a paused acceptor leaves clients in the kernel's queue until it starts again") {
+    ConnectionWorld world(backend_kind);
+    world.turns(2);
+    world.acceptor.pause();
+    world.turns(3);
+    const UniqueFd waiting = client_of(world.acceptor.local_address());
+    world.turns(5);
+    CHECK(world.accepted.empty());
+    world.acceptor.start();
+    world.turn_until([&] { return world.accepted.size() == 1; });
+    world.acceptor.pause();
+    world.acceptor.start();  // before the pause took effect
+    const UniqueFd next = client_of(world.acceptor.local_address());
+    world.turn_until([&] { return world.accepted.size() == 2; });
+}
+
 LARIAT_BACKEND_TEST_CASE("P12 an adopted socket accepts, and closing it leaves its other holder listening") {
     ConnectionWorld world(backend_kind);
     UniqueFd original(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
