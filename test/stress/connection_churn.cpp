@@ -84,8 +84,9 @@ struct Churn {
           at_once(at_once_) {}
 
     void start_more() {
-        // In small steps: a listening socket's queue holds 4096 at most.
-        for (int step = 0; step < 256 && started < total && live < at_once; ++step) {
+        // In small steps: a listening socket's queue holds 4096 at most. A connection counts until its server has
+        // ended, which is after its client, and it may not even have been accepted yet.
+        for (int step = 0; step < 256 && started < total && live < at_once && started - ended < at_once; ++step) {
             ++live;
             new Client(*this, started++);
         }
@@ -98,6 +99,7 @@ struct Churn {
     }
     void server_ended() {
         --servers;
+        ++ended;
         check_end();
     }
     void check_end() {
@@ -128,7 +130,7 @@ struct Churn {
     }
     std::uint16_t port = 0;
     std::size_t total, at_once;
-    std::size_t started = 0, live = 0, servers = 0, most_live = 0, echoed = 0, failures = 0;
+    std::size_t started = 0, ended = 0, live = 0, servers = 0, most_live = 0, echoed = 0, failures = 0;
 };
 
 EchoUser::EchoUser(Churn& owner, int fd) : churn(owner), connection(&Connection::create(churn.reactor, fd, *this)) {
@@ -150,6 +152,7 @@ Client::Client(Churn& owner, std::size_t number)
 void Client::connected(int result) {
     if (result < 0) {
         ++churn.failures;
+        ++churn.ended;
         churn.client_ended();
         delete this;
         return;
