@@ -32,6 +32,12 @@ std::size_t live_objects = 0;
     ++live_objects;
     return memory;
 }
+// Without this one a sanitizer's would be called, whose memory the delete below must not free.
+[[gnu::noinline]] void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+    void* memory = std::malloc(size);
+    if (memory) ++live_objects;
+    return memory;
+}
 [[gnu::noinline]] void operator delete(void* memory) noexcept {
     if (memory) --live_objects;
     std::free(memory);
