@@ -45,13 +45,13 @@ private:
 TEST_SUITE_BEGIN("runtime thread pool threads");
 
 TEST_CASE("H05 work runs in other threads, which come when there is work") {
-    ThreadPool pool(0, 3);
-    pool.start();
-    CHECK(pool.threads() == 0);
     Gate gate;
     std::atomic<int> inside{0};
     std::mutex mutex;
     std::set<std::thread::id> seen;
+    ThreadPool pool(0, 3);
+    pool.start();
+    CHECK(pool.threads() == 0);
     for (int i = 0; i < 10; ++i) {
         pool.call_in_thread([&] {
             ++inside;
@@ -81,8 +81,8 @@ TEST_CASE("H05 a pool keeps its minimum of threads from its start on") {
 }
 
 TEST_CASE("H05 work queued before the start runs after it, and a stopped pool may start again") {
-    ThreadPool pool(0, 2);
     std::atomic<int> done{0};
+    ThreadPool pool(0, 2);
     pool.call_in_thread([&] { ++done; });
     pool.call_in_thread([&] { ++done; });
     CHECK(pool.threads() == 0);
@@ -97,8 +97,8 @@ TEST_CASE("H05 work queued before the start runs after it, and a stopped pool ma
 
 TEST_CASE("H05 what work throws is logged, and its thread goes on") {
     CapturedLogs logs;
-    ThreadPool pool(0, 1);
     std::atomic<bool> next{false};
+    ThreadPool pool(0, 1);
     pool.call_in_thread([] { throw std::runtime_error("work failed"); });
     pool.call_in_thread([&] { next = true; });
     pool.start();
@@ -110,9 +110,9 @@ TEST_CASE("H05 what work throws is logged, and its thread goes on") {
 
 TEST_CASE("H05 a callback gets the success or what was thrown, in the thread that did the work") {
     CapturedLogs logs;
-    ThreadPool pool(0, 1);
     std::vector<std::string> results;
     std::thread::id worked, told;
+    ThreadPool pool(0, 1);
     pool.call_in_thread_with_callback(
         [&](const Failure& failure) {
             told = std::this_thread::get_id();
@@ -131,10 +131,10 @@ TEST_CASE("H05 a callback gets the success or what was thrown, in the thread tha
 }
 
 TEST_CASE("H02 a pool grows and shrinks when told") {
-    ThreadPool pool(0, 1);
-    pool.start();
     Gate gate;
     std::atomic<int> inside{0};
+    ThreadPool pool(0, 1);
+    pool.start();
     for (int i = 0; i < 3; ++i) {
         pool.call_in_thread([&] {
             ++inside;

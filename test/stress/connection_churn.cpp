@@ -3,6 +3,7 @@
 // the ledger whether anything is left: an operation, a descriptor, a buffer; and counts the objects on the heap.
 //
 //   connection_churn [TOTAL [AT_ONCE]]     both ends live here: each connection takes two descriptors
+#include <lariat/io/base/error.hpp>
 #include <lariat/runtime/acceptor.hpp>
 #include <lariat/runtime/connect_attempt.hpp>
 #include <lariat/runtime/connection.hpp>
@@ -83,16 +84,19 @@ struct Churn {
               reactor,
               [this](int fd) {
                   ++servers;
+                  ++accepted;
                   new EchoUser(*this, fd);
               },
-              [this](int) { ++failures; }),
+              [this](int error) { failed(error); }),
           total(total_),
           at_once(at_once_) {}
 
     void start_more() {
-        // In small steps: a listening socket's queue holds 4096 at most. A connection counts until its server has
-        // ended, which is after its client, and it may not even have been accepted yet.
-        for (int step = 0; step < 256 && started < total && live < at_once && started - ended < at_once; ++step) {
+        // A listening socket's queue holds 4096 at most, and what it drops may be reset later. A connection counts
+        // until its server has ended, which is after its client.
+        for (int step = 0;
+             step < 256 && started < total && started - accepted < 2048 && live < at_once && started - ended < at_once;
+             ++step) {
             ++live;
             new Client(*this, started++);
         }
@@ -107,6 +111,9 @@ struct Churn {
         --servers;
         ++ended;
         check_end();
+    }
+    void failed(int error) {
+        if (++failures == 1) std::printf("the first failure: %s\n", errno_text(error < 0 ? -error : error).c_str());
     }
     void check_end() {
         if (started == total && live == 0 && servers == 0) acceptor.close([this] { reactor.stop(); });
@@ -136,7 +143,7 @@ struct Churn {
     }
     std::uint16_t port = 0;
     std::size_t total, at_once;
-    std::size_t started = 0, ended = 0, live = 0, servers = 0, most_live = 0, echoed = 0, failures = 0;
+    std::size_t started = 0, accepted = 0, ended = 0, live = 0, servers = 0, most_live = 0, echoed = 0, failures = 0;
 };
 
 EchoUser::EchoUser(Churn& owner, int fd) : churn(owner), connection(&Connection::create(churn.reactor, fd, *this)) {
@@ -157,7 +164,8 @@ Client::Client(Churn& owner, std::size_t number)
 
 void Client::connected(int result) {
     if (result < 0) {
-        ++churn.failures;
+        churn.failed(result);
+        ++churn.accepted;  // it never will be
         ++churn.ended;
         churn.client_ended();
         delete this;
@@ -179,7 +187,7 @@ void Client::received(Buffer data) {
 }
 
 void Client::closed(int error) {
-    if (error != 0) ++churn.failures;
+    if (error != 0) churn.failed(error);
     churn.client_ended();
     delete this;
 }
