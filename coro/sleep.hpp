@@ -3,8 +3,8 @@
 #pragma once
 
 #include <lariat/coro/operation.hpp>
+#include <lariat/io/base/timer_queue.hpp>
 #include <lariat/runtime/ready.hpp>
-#include <lariat/runtime/timer_queue.hpp>
 
 namespace lariat {
 

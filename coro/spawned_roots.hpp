@@ -9,7 +9,7 @@
 #include <lariat/coro/task_root.hpp>
 #include <lariat/io/base/clock.hpp>
 #include <lariat/io/base/function.hpp>
-#include <lariat/runtime/timer_queue.hpp>
+#include <lariat/io/base/timer_queue.hpp>
 
 #include <chrono>
 #include <cstddef>

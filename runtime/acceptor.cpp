@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include <lariat/runtime/acceptor.hpp>
 
+#include <lariat/io/base/timer_queue.hpp>
 #include <lariat/io/op.hpp>
 #include <lariat/runtime/reactor.hpp>
 #include <lariat/runtime/ready.hpp>
 #include <lariat/runtime/shutdown_listener.hpp>
-#include <lariat/runtime/timer_queue.hpp>
 
 #include <cerrno>
 

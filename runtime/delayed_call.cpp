@@ -3,8 +3,8 @@
 
 #include <lariat/io/backend.hpp>
 #include <lariat/io/base/assert.hpp>
+#include <lariat/io/base/timer_queue.hpp>
 #include <lariat/runtime/report.hpp>
-#include <lariat/runtime/timer_queue.hpp>
 
 #include <chrono>
 #include <cstdint>

@@ -10,13 +10,13 @@
 #include <lariat/io/address.hpp>
 #include <lariat/io/base/clock.hpp>
 #include <lariat/io/base/function.hpp>
+#include <lariat/io/base/timer_queue.hpp>
 #include <lariat/io/buffer_pool.hpp>
 #include <lariat/io/make_backend.hpp>
 #include <lariat/runtime/delayed_call.hpp>
 #include <lariat/runtime/mailbox.hpp>
 #include <lariat/runtime/ready.hpp>
 #include <lariat/runtime/system_events.hpp>
-#include <lariat/runtime/timer_queue.hpp>
 
 #include <cstdint>
 #include <memory>

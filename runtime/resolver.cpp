@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include <lariat/runtime/resolver.hpp>
 
+#include <lariat/io/base/timer_queue.hpp>
 #include <lariat/runtime/connection_error.hpp>
 #include <lariat/runtime/reactor.hpp>
 #include <lariat/runtime/report.hpp>
 #include <lariat/runtime/resolver_getaddrinfo.hpp>
-#include <lariat/runtime/timer_queue.hpp>
 
 #include <mutex>
 #include <optional>

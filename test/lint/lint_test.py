@@ -98,8 +98,7 @@ class LintTest(unittest.TestCase):
                 self.assert_fires(path, HEADER + f"#include <{include}>\n", "[foreign]")
         for path, include in (
             ("io/uring/a.hpp", "liburing.h"),
-            ("coro/fiber.hpp", "boost/context/fiber.hpp"),
-            ("coro/fiber_stack.hpp", "boost/context/fiber.hpp"),
+            ("io/base/fiber_context.cpp", "boost/context/fiber.hpp"),
             ("coro/a.hpp", "coroutine"),
             ("runtime/a.hpp", "sys/socket.h"),
             ("bench/baseline/a.hpp", "liburing.h"),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <lariat/runtime/timer_queue.hpp>
+#include <lariat/io/base/timer_queue.hpp>
 
 #include <algorithm>
 #include <utility>
