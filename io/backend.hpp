@@ -17,6 +17,7 @@
 #include <span>
 #include <string_view>
 #include <sys/uio.h>
+#include <vector>
 
 namespace lariat::io {
 
@@ -38,6 +39,20 @@ struct Statistics {
     std::uint64_t queue_full = 0;      ///< submissions that had to wait for a place
     std::uint64_t overflows = 0;       ///< completion queue overflows survived
     std::uint64_t rearms = 0;          ///< multishot operations that ended by themselves and were armed again
+};
+
+/// What a simulated backend answers where a real one leaves the question to the system and to other threads.
+class Simulation {
+public:
+    /// The addresses of `name`, their ports 0; null when nobody has it.
+    [[nodiscard]] virtual const std::vector<Address>* look_up(std::string_view name) const = 0;
+    /// How long something takes that really happens elsewhere: a name lookup, work in a thread.
+    [[nodiscard]] virtual Duration draw_delay() noexcept = 0;
+    /// A signal that asks this program to end, once; 0 when there is none.
+    [[nodiscard]] virtual int take_signal() noexcept = 0;
+
+protected:
+    ~Simulation() = default;
 };
 
 class Backend {
@@ -90,6 +105,9 @@ public:
 
     [[nodiscard]] virtual TimePoint now() noexcept = 0;
     [[nodiscard]] virtual std::uint64_t random() noexcept = 0;
+
+    /// Null on a real system.
+    [[nodiscard]] virtual Simulation* simulation() noexcept { return nullptr; }
 
     [[nodiscard]] virtual Ledger ledger() const noexcept = 0;
     [[nodiscard]] const Statistics& statistics() const noexcept { return statistics_; }

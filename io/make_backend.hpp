@@ -17,9 +17,10 @@ enum class BackendKind : std::uint8_t {
     automatic,  ///< uring, or epoll with one warning in the log that says why
     uring,
     epoll,
+    sim,  ///< a network of this process alone, with virtual time; see io/sim/world.hpp
 };
 
-/// "uring", "epoll" or "auto"; nothing for other names.
+/// "uring", "epoll", "sim" or "auto"; nothing for other names.
 std::optional<BackendKind> backend_kind(std::string_view name) noexcept;
 
 /// What LARIAT_BACKEND says, `automatic` when it is unset or empty. Errors: UsageError naming an unknown value and the
@@ -31,7 +32,8 @@ BackendKind backend_kind_from_environment();
 std::optional<std::string> why_no_uring();
 
 /// A backend of the kind asked for. `automatic` falls back to epoll and logs one warning saying why, once in a
-/// process. A kind that was asked for by name is used without a word.
+/// process. A kind that was asked for by name is used without a word. In a program of a simulated host it is always
+/// that host's network, whatever was asked for.
 /// Errors: UsageError when `uring` was asked for and cannot be had; Error when not even epoll can.
 std::unique_ptr<Backend> make_backend(BackendKind kind, const BackendOptions& options = {});
 

@@ -122,7 +122,7 @@ void Reactor::crash() {
 // One turn
 
 void Reactor::turn(TimePoint wait_until) noexcept {
-    if (impl_->signals) take_signals();
+    take_signals();
     mailbox_.run_all();
     run_ready();
     if (!timers_.empty()) timers_.expire(backend_->now());
@@ -157,7 +157,9 @@ void Reactor::wait(TimePoint until) noexcept {
     TimePoint deadline = TimePoint::min();
     if (!work_is_pending()) deadline = std::min(until, timers_.next_deadline());
     if (deadline != TimePoint::min() && !mailbox_.begin_sleep()) deadline = TimePoint::min();
+    current_reactor = nullptr;  // on a simulated network others run on this thread meanwhile
     backend_->wait(deadline);
+    current_reactor = this;
     mailbox_.end_sleep();
 }
 
@@ -167,13 +169,21 @@ bool Reactor::work_is_pending() const noexcept {
 }
 
 void Reactor::take_signals() {
-    while (const int signal = impl_->signals->take()) {
-        std::string text = "Received ";
-        text.append(SignalCatcher::name(signal)).append(", shutting down.");
-        log(LogLevel::info, "reactor", text);
-        exit_signal_ = signal;
-        if (!impl_->stopped) stop();
+    if (impl_->signals) {
+        while (const int signal = impl_->signals->take()) stop_for(signal);
     }
+    // A simulated host ends its programs, those too that would not catch the signal: there is no process to kill.
+    if (impl_->simulation && impl_->started) {
+        if (const int signal = impl_->simulation->take_signal()) stop_for(signal);
+    }
+}
+
+void Reactor::stop_for(int signal) {
+    std::string text = "Received ";
+    text.append(SignalCatcher::name(signal)).append(", shutting down.");
+    log(LogLevel::info, "reactor", text);
+    exit_signal_ = signal;
+    if (!impl_->stopped) stop();
 }
 
 // Calls

@@ -190,6 +190,7 @@ private:
     void run_ready() noexcept;
     void flush_dirty() noexcept;
     void take_signals();
+    void stop_for(int signal);
     void wait(TimePoint until) noexcept;
     [[nodiscard]] bool work_is_pending() const noexcept;
     void begin_startup();

@@ -2,6 +2,7 @@
 // The parts of a Reactor that its header does not show. For reactor*.cpp only.
 #pragma once
 
+#include <lariat/io/backend.hpp>
 #include <lariat/io/base/intrusive_list.hpp>
 #include <lariat/runtime/connection.hpp>
 #include <lariat/runtime/delayed_call.hpp>
@@ -26,10 +27,14 @@ struct Reactor::Impl {
     };
 
     Impl(io::Backend& backend, TimerQueue& timers)
-        : calls(&DelayedCalls::create(backend, timers)), watches(backend), owner(std::this_thread::get_id()) {}
+        : calls(&DelayedCalls::create(backend, timers)),
+          watches(backend),
+          simulation(backend.simulation()),
+          owner(std::this_thread::get_id()) {}
 
     std::unique_ptr<DelayedCalls, RetireCalls> calls;
     detail::DescriptorWatches watches;
+    io::Simulation* const simulation;     // null on a real system
     Ready fence{[](Ready&) noexcept {}};  // ends the part of the ready queue that a turn found
     IntrusiveList<Connection, DirtyTag> dirty;
     IntrusiveList<Connection, RegistryTag> connections;

@@ -105,6 +105,11 @@ void Reactor::stop_thread_pool(SystemEvents::Hold hold) {
 ThreadPool& Reactor::thread_pool() {
     if (!impl_->pool) {
         impl_->pool = std::make_unique<ThreadPool>(pool_minimum, pool_maximum);
+        if (impl_->simulation) {
+            impl_->pool->simulate([this](Function<void()> work) {
+                impl_->calls->call_later(impl_->simulation->draw_delay(), std::move(work));
+            });
+        }
         if (impl_->threads_wanted) impl_->pool->start();
     }
     return *impl_->pool;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <lariat/runtime/resolver.hpp>
 
+#include <lariat/io/backend.hpp>
 #include <lariat/io/base/timer_queue.hpp>
 #include <lariat/runtime/connection_error.hpp>
 #include <lariat/runtime/reactor.hpp>
@@ -21,6 +22,39 @@ std::optional<ResolveResult> known_answer(const NameResolver::Query& query) {
     if (query.family == Address::Family::none || literal->family() == query.family)
         return ResolveResult{{*literal}, {}};
     return lookup_failed(query.host, "Address family for hostname not supported");
+}
+
+// The names of a simulated network.
+class SimulatedNames final : public NameResolver {
+public:
+    SimulatedNames(Reactor& reactor, io::Simulation& simulation) noexcept
+        : reactor_(reactor), simulation_(simulation) {}
+
+    void look_up(const Query& query, Answer answer) override {
+        ResolveResult result;
+        if (const std::vector<Address>* known = simulation_.look_up(query.host)) {
+            for (Address address : *known) {
+                address.set_port(query.port);
+                const bool fits = query.family == Address::Family::none || address.family() == query.family;
+                if (fits) result.addresses.push_back(address);
+            }
+        }
+        if (result.addresses.empty()) result = lookup_failed(query.host, "[Errno -2] Name or service not known");
+        reactor_.call_later(
+            simulation_.draw_delay(),
+            [answer = std::move(answer), result = std::move(result)]() mutable { answer(std::move(result)); });
+    }
+
+private:
+    Reactor& reactor_;
+    io::Simulation& simulation_;
+};
+
+std::shared_ptr<NameResolver> default_names(Reactor& reactor) {
+    if (io::Simulation* simulation = reactor.backend().simulation()) {
+        return std::make_shared<SimulatedNames>(reactor, *simulation);
+    }
+    return std::make_shared<GetaddrinfoResolver>();
 }
 
 }  // namespace
@@ -87,9 +121,7 @@ void ResolveRequest::cancel() noexcept {
 }
 
 Resolver::Resolver(Reactor& reactor)
-    : reactor_(reactor),
-      names_(std::make_shared<GetaddrinfoResolver>()),
-      outbox_(std::make_shared<Outbox>(reactor, *this)) {}
+    : reactor_(reactor), names_(default_names(reactor)), outbox_(std::make_shared<Outbox>(reactor, *this)) {}
 
 Resolver::~Resolver() {
     outbox_->close();

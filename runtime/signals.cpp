@@ -124,6 +124,8 @@ int SignalCatcher::take() noexcept {
     return 0;
 }
 
-std::string_view SignalCatcher::name(int signal) noexcept { return signal == SIGINT ? "SIGINT" : "SIGTERM"; }
+std::string_view SignalCatcher::name(int signal) noexcept {
+    return signal == SIGINT ? "SIGINT" : signal == SIGTERM ? "SIGTERM" : "SIGKILL";
+}
 
 }  // namespace lariat

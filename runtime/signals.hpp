@@ -25,7 +25,7 @@ public:
     /// A signal that was caught since the last call; 0 when there is none.
     int take() noexcept;
 
-    /// "SIGINT" or "SIGTERM".
+    /// "SIGINT", "SIGTERM", or "SIGKILL", which only simulated hosts send.
     [[nodiscard]] static std::string_view name(int signal) noexcept;
 
 private:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <lariat/runtime/thread_pool.hpp>
 
+#include <lariat/io/base/assert.hpp>
 #include <lariat/io/base/error.hpp>
 #include <lariat/runtime/report.hpp>
 
@@ -21,6 +22,8 @@ struct ThreadPool::Shared {
     using Lock = std::unique_lock<std::mutex>;
 
     void work() noexcept;
+    bool work_once() noexcept;
+    void begin(std::size_t pieces);
     void add_thread();
     void add_threads();
 
@@ -29,6 +32,7 @@ struct ThreadPool::Shared {
     std::deque<Function<void()>> queue;
     std::vector<std::thread> joinable;  // every thread since the last stop(), also those that have ended
     Function<void()> ended;
+    Function<void(Function<void()>)> later;  // instead of threads
     unsigned minimum = 0;
     unsigned maximum = 0;
     unsigned live = 0;
@@ -55,6 +59,22 @@ void ThreadPool::Shared::work() noexcept {
     Function<void()> tell = std::move(ended);
     lock.unlock();
     if (tell) tell();
+}
+
+// The oldest work, without a thread of its own; false when there is none.
+bool ThreadPool::Shared::work_once() noexcept {
+    Lock lock(mutex);
+    if (queue.empty()) return false;
+    Function<void()> job = std::move(queue.front());
+    queue.pop_front();
+    lock.unlock();
+    guarded("Unhandled Error in a thread of the pool", [&] { job(); });
+    return true;
+}
+
+void ThreadPool::Shared::begin(std::size_t pieces) {
+    if (!later) return add_threads();
+    for (; started && pieces > 0; --pieces) later([this] { work_once(); });
 }
 
 void ThreadPool::Shared::add_thread() {
@@ -90,7 +110,7 @@ void ThreadPool::start() {
     const Shared::Lock lock(shared_.mutex);
     shared_.started = true;
     shared_.stopping = false;
-    shared_.add_threads();
+    shared_.begin(shared_.queue.size());
 }
 
 bool ThreadPool::begin_stop(Function<void()> ended) {
@@ -114,12 +134,13 @@ void ThreadPool::stop() {
         shared_.changed.notify_all();
     }
     for (std::thread& thread : threads) thread.join();
+    while (shared_.later && shared_.work_once()) {}
 }
 
 void ThreadPool::call_in_thread(Function<void()> work) {
     const Shared::Lock lock(shared_.mutex);
     shared_.queue.push_back(std::move(work));
-    shared_.add_threads();
+    shared_.begin(1);
     shared_.changed.notify_one();
 }
 
@@ -136,6 +157,12 @@ void ThreadPool::call_in_thread_with_callback(Function<void(const Failure&)> on_
     });
 }
 
+void ThreadPool::simulate(Function<void(Function<void()>)> later) {
+    const Shared::Lock lock(shared_.mutex);
+    LARIAT_CHECK(shared_.live == 0 && shared_.queue.empty(), "simulate() comes before the first work");
+    shared_.later = std::move(later);
+}
+
 void ThreadPool::adjust_size(unsigned minimum, unsigned maximum) {
     if (minimum > maximum) {
         throw UsageError("a thread pool of at least " + std::to_string(minimum) + " and at most "
@@ -144,7 +171,7 @@ void ThreadPool::adjust_size(unsigned minimum, unsigned maximum) {
     const Shared::Lock lock(shared_.mutex);
     shared_.minimum = minimum;
     shared_.maximum = maximum;
-    shared_.add_threads();
+    if (!shared_.later) shared_.add_threads();
     shared_.changed.notify_all();
 }
 

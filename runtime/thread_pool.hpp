@@ -32,6 +32,11 @@ public:
     /// Runs `work` in a thread of the pool and then, in that thread, `on_result` with an empty Failure, or with what
     /// `work` threw.
     void call_in_thread_with_callback(Function<void(const Failure&)> on_result, Function<void()> work);
+    /// From here on there are no threads: `later` is given each piece of work and calls it some time, outside of that
+    /// call, on the thread that uses the pool. For simulated networks, whose runs must not depend on threads. Work that
+    /// blocks blocks the program; work that waits for the loop never ends. Before the first work.
+    void simulate(Function<void(Function<void()>)> later);
+
     /// Threads beyond a new maximum end when they have finished what they do.
     /// Errors: UsageError when `minimum` exceeds `maximum`.
     void adjust_size(unsigned minimum, unsigned maximum);

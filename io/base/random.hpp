@@ -24,7 +24,7 @@ public:
     /// An even number below `bound`; 0 when `bound` is 0.
     constexpr std::uint64_t below(std::uint64_t bound) noexcept {
         // The high half of the product; its bias is below bound / 2^64.
-        return static_cast<std::uint64_t>((static_cast<unsigned __int128>(next()) * bound) >> 64);
+        return static_cast<std::uint64_t>((static_cast<Wide>(next()) * bound) >> 64);
     }
     /// An even number of [low, high].
     constexpr std::uint64_t between(std::uint64_t low, std::uint64_t high) noexcept {
@@ -43,6 +43,8 @@ public:
     }
 
 private:
+    __extension__ typedef unsigned __int128 Wide;
+
     std::uint64_t state_;
 };
 

@@ -302,7 +302,7 @@ Task<> connect_errors() {
     CHECK((co_await outcome_of(connect_to(gone))).starts_with("ConnectionRefused: "));
     CHECK((co_await outcome_of(connect_by_name("127.0.0.1", gone.port()))).starts_with("ConnectionRefused: "));
 }
-LARIAT_BACKEND_TEST_CASE("a refused connection raises ConnectionRefused") { run_on(backend_kind, connect_errors); }
+LARIAT_KERNEL_TEST_CASE("a refused connection raises ConnectionRefused") { run_on(backend_kind, connect_errors); }
 
 Task<> cancel_connect() {
     Listener listener(Address::loopback(0));

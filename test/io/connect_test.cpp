@@ -189,7 +189,7 @@ LARIAT_BACKEND_TEST_CASE("accept that is cancelled in the turn of its submission
     CHECK(accept.results == std::vector<std::int32_t>{-ECANCELED});
 }
 
-LARIAT_BACKEND_TEST_CASE("accept that is cancelled in flight ends as cancelled, and the socket listens on") {
+LARIAT_KERNEL_TEST_CASE("accept that is cancelled in flight ends as cancelled, and the socket listens on") {
     World world(backend_kind);
     const int listener = world.listen();
     Accepting accept(world, listener);
@@ -203,7 +203,7 @@ LARIAT_BACKEND_TEST_CASE("accept that is cancelled in flight ends as cancelled, 
     CHECK(world->try_accept(listener) == -EAGAIN);
 }
 
-LARIAT_BACKEND_TEST_CASE("connections that were accepted before the cancellation are delivered first") {
+LARIAT_KERNEL_TEST_CASE("connections that were accepted before the cancellation are delivered first") {
     World world(backend_kind);
     const int listener = world.listen();
     Accepting accept(world, listener);
@@ -220,7 +220,7 @@ LARIAT_BACKEND_TEST_CASE("connections that were accepted before the cancellation
     CHECK(accept.results[2] == -ECANCELED);
 }
 
-LARIAT_BACKEND_TEST_CASE("a peer that resets before it was accepted is accepted and found dead") {
+LARIAT_KERNEL_TEST_CASE("a peer that resets before it was accepted is accepted and found dead") {
     World world(backend_kind);
     const int listener = world.listen();
     {
@@ -238,7 +238,7 @@ LARIAT_BACKEND_TEST_CASE("a peer that resets before it was accepted is accepted 
     CHECK_FALSE(accept.over);
 }
 
-LARIAT_BACKEND_TEST_CASE("accept takes a hundred waiting connections, however small the queues are") {
+LARIAT_KERNEL_TEST_CASE("accept takes a hundred waiting connections, however small the queues are") {
     World world(backend_kind, io::BackendOptions().submission_entries(8).completion_entries(16));
     const int listener = world.listen();
     std::vector<UniqueFd> clients;
@@ -250,7 +250,7 @@ LARIAT_BACKEND_TEST_CASE("accept takes a hundred waiting connections, however sm
     CHECK_FALSE(accept.over);
 }
 
-LARIAT_BACKEND_TEST_CASE("accept ends with EMFILE when descriptors run out, and works when submitted again") {
+LARIAT_KERNEL_TEST_CASE("accept ends with EMFILE when descriptors run out, and works when submitted again") {
     World world(backend_kind);
     const int listener = world.listen();
     const Address address = world.address_of(listener);

@@ -29,7 +29,7 @@ struct Pipe {
 
 TEST_SUITE_BEGIN("io poll");
 
-LARIAT_BACKEND_TEST_CASE("poll tells once that there is something to read") {
+LARIAT_KERNEL_TEST_CASE("poll tells once that there is something to read") {
     World world(backend_kind);
     Pipe pipe;
     Polling poll(world, pipe.out.get());
@@ -48,7 +48,7 @@ LARIAT_BACKEND_TEST_CASE("poll tells once that there is something to read") {
     }
 }
 
-LARIAT_BACKEND_TEST_CASE("poll tells what is true already and only what was asked for") {
+LARIAT_KERNEL_TEST_CASE("poll tells what is true already and only what was asked for") {
     World world(backend_kind);
     SocketPair pair = unix_pair();
     write_all(pair.theirs.get(), "x");
@@ -67,7 +67,7 @@ LARIAT_BACKEND_TEST_CASE("poll tells what is true already and only what was aske
     CHECK(readable.last() == POLLIN);
 }
 
-LARIAT_BACKEND_TEST_CASE("poll tells of a hang-up without being asked") {
+LARIAT_KERNEL_TEST_CASE("poll tells of a hang-up without being asked") {
     World world(backend_kind);
     Pipe pipe;
     Polling poll(world, pipe.out.get());
@@ -79,7 +79,7 @@ LARIAT_BACKEND_TEST_CASE("poll tells of a hang-up without being asked") {
     CHECK(poll.results == std::vector<std::int32_t>{POLLHUP});
 }
 
-LARIAT_BACKEND_TEST_CASE("poll tells of a reader that went away") {
+LARIAT_KERNEL_TEST_CASE("poll tells of a reader that went away") {
     World world(backend_kind);
     Pipe pipe;
     const std::string much(1 << 20, 'x');
@@ -94,7 +94,7 @@ LARIAT_BACKEND_TEST_CASE("poll tells of a reader that went away") {
     CHECK((poll.last() & POLLERR) != 0);
 }
 
-LARIAT_BACKEND_TEST_CASE("poll on a regular file is ready at once, every time") {
+LARIAT_KERNEL_TEST_CASE("poll on a regular file is ready at once, every time") {
     World world(backend_kind);
     std::FILE* file = std::tmpfile();
     REQUIRE(file);
@@ -112,7 +112,7 @@ LARIAT_BACKEND_TEST_CASE("poll on a regular file is ready at once, every time") 
     std::fclose(file);
 }
 
-LARIAT_BACKEND_TEST_CASE("poll that is cancelled in the turn of its submission ends as cancelled") {
+LARIAT_KERNEL_TEST_CASE("poll that is cancelled in the turn of its submission ends as cancelled") {
     World world(backend_kind);
     Pipe pipe;
     Polling poll(world, pipe.out.get());
@@ -124,7 +124,7 @@ LARIAT_BACKEND_TEST_CASE("poll that is cancelled in the turn of its submission e
     CHECK(poll.results == std::vector<std::int32_t>{-ECANCELED});
 }
 
-LARIAT_BACKEND_TEST_CASE("poll that is cancelled in flight ends as cancelled and leaves nothing behind") {
+LARIAT_KERNEL_TEST_CASE("poll that is cancelled in flight ends as cancelled and leaves nothing behind") {
     World world(backend_kind);
     Pipe pipe;
     Polling poll(world, pipe.out.get());
@@ -139,7 +139,7 @@ LARIAT_BACKEND_TEST_CASE("poll that is cancelled in flight ends as cancelled and
     CHECK(poll.results.size() == 1);
 }
 
-LARIAT_BACKEND_TEST_CASE("poll that completed and is then cancelled tells what happened") {
+LARIAT_KERNEL_TEST_CASE("poll that completed and is then cancelled tells what happened") {
     World world(backend_kind);
     Pipe pipe;
     Polling poll(world, pipe.out.get());
@@ -154,7 +154,7 @@ LARIAT_BACKEND_TEST_CASE("poll that completed and is then cancelled tells what h
 }
 
 // The number of a descriptor that is not the backend's may mean another file between two polls, without a word to us.
-LARIAT_BACKEND_TEST_CASE("poll follows a number that was closed and opened behind the backend's back") {
+LARIAT_KERNEL_TEST_CASE("poll follows a number that was closed and opened behind the backend's back") {
     World world(backend_kind);
     for (int round = 0; round < 20; ++round) {
         Pipe pipe;
@@ -175,7 +175,7 @@ LARIAT_BACKEND_TEST_CASE("poll follows a number that was closed and opened behin
     }
 }
 
-LARIAT_BACKEND_TEST_CASE("a handler of poll may close the descriptor and poll the next one under its number") {
+LARIAT_KERNEL_TEST_CASE("a handler of poll may close the descriptor and poll the next one under its number") {
     World world(backend_kind);
     auto pipe = std::make_unique<Pipe>();
     Polling poll(world, pipe->out.get());
@@ -196,7 +196,7 @@ LARIAT_BACKEND_TEST_CASE("a handler of poll may close the descriptor and poll th
     });
 }
 
-LARIAT_BACKEND_TEST_CASE("poll on a number that is not open fails with EBADF") {
+LARIAT_KERNEL_TEST_CASE("poll on a number that is not open fails with EBADF") {
     World world(backend_kind);
     int closed;
     {
@@ -210,7 +210,7 @@ LARIAT_BACKEND_TEST_CASE("poll on a number that is not open fails with EBADF") {
     CHECK(poll.results == std::vector<std::int32_t>{-EBADF});
 }
 
-LARIAT_BACKEND_TEST_CASE("poll and receive may wait on one socket") {
+LARIAT_KERNEL_TEST_CASE("poll and receive may wait on one socket") {
     World world(backend_kind);
     SocketPair pair = tcp_pair();
     const int fd = world.adopt(std::move(pair.ours));

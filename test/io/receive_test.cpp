@@ -9,7 +9,7 @@ using namespace lariat::test;
 
 TEST_SUITE_BEGIN("io receive");
 
-LARIAT_BACKEND_TEST_CASE("receive delivers what the peer sends, again and again, and then the end") {
+LARIAT_KERNEL_TEST_CASE("receive delivers what the peer sends, again and again, and then the end") {
     World world(backend_kind);
     SocketPair pair = tcp_pair();
     Receiving receive(world, world.adopt(std::move(pair.ours)));
@@ -26,7 +26,7 @@ LARIAT_BACKEND_TEST_CASE("receive delivers what the peer sends, again and again,
     CHECK(receive.last() == 0);
 }
 
-LARIAT_BACKEND_TEST_CASE("receive delivers a long stream unchanged") {
+LARIAT_KERNEL_TEST_CASE("receive delivers a long stream unchanged") {
     World world(backend_kind, io::BackendOptions().receive_buffer_size(1024).receive_buffers(16));
     SocketPair pair = unix_pair();
     Receiving receive(world, world.adopt(std::move(pair.ours)));
@@ -42,7 +42,7 @@ LARIAT_BACKEND_TEST_CASE("receive delivers a long stream unchanged") {
     CHECK(receive.bytes == text);
 }
 
-LARIAT_BACKEND_TEST_CASE("receive that is cancelled in the turn of its submission ends as cancelled") {
+LARIAT_KERNEL_TEST_CASE("receive that is cancelled in the turn of its submission ends as cancelled") {
     World world(backend_kind);
     SocketPair pair = tcp_pair();
     Receiving receive(world, world.adopt(std::move(pair.ours)));
@@ -54,7 +54,7 @@ LARIAT_BACKEND_TEST_CASE("receive that is cancelled in the turn of its submissio
     CHECK(receive.results == std::vector<std::int32_t>{-ECANCELED});
 }
 
-LARIAT_BACKEND_TEST_CASE("receive that is cancelled in flight ends as cancelled, and only once") {
+LARIAT_KERNEL_TEST_CASE("receive that is cancelled in flight ends as cancelled, and only once") {
     World world(backend_kind);
     SocketPair pair = tcp_pair();
     Receiving receive(world, world.adopt(std::move(pair.ours)));
@@ -71,7 +71,7 @@ LARIAT_BACKEND_TEST_CASE("receive that is cancelled in flight ends as cancelled,
     CHECK(receive.results.size() == 1);
 }
 
-LARIAT_BACKEND_TEST_CASE("receive that completed before the cancellation delivers first") {
+LARIAT_KERNEL_TEST_CASE("receive that completed before the cancellation delivers first") {
     World world(backend_kind);
     SocketPair pair = tcp_pair();
     Receiving receive(world, world.adopt(std::move(pair.ours)));
@@ -85,7 +85,7 @@ LARIAT_BACKEND_TEST_CASE("receive that completed before the cancellation deliver
     CHECK(receive.last() == -ECANCELED);
 }
 
-LARIAT_BACKEND_TEST_CASE("the end of the stream that came before the cancellation is the result") {
+LARIAT_KERNEL_TEST_CASE("the end of the stream that came before the cancellation is the result") {
     World world(backend_kind);
     SocketPair pair = tcp_pair();
     Receiving receive(world, world.adopt(std::move(pair.ours)));
@@ -98,7 +98,7 @@ LARIAT_BACKEND_TEST_CASE("the end of the stream that came before the cancellatio
     CHECK(receive.results == std::vector<std::int32_t>{0});
 }
 
-LARIAT_BACKEND_TEST_CASE("no byte is lost when receives are cancelled and submitted all the time") {
+LARIAT_KERNEL_TEST_CASE("no byte is lost when receives are cancelled and submitted all the time") {
     World world(backend_kind);
     SocketPair pair = tcp_pair();
     Receiving receive(world, world.adopt(std::move(pair.ours)));
@@ -121,7 +121,7 @@ LARIAT_BACKEND_TEST_CASE("no byte is lost when receives are cancelled and submit
     CHECK(receive.bytes == text);
 }
 
-LARIAT_BACKEND_TEST_CASE("a reset by the peer ends a receive with ECONNRESET") {
+LARIAT_KERNEL_TEST_CASE("a reset by the peer ends a receive with ECONNRESET") {
     World world(backend_kind);
     SocketPair pair = tcp_pair();
     Receiving receive(world, world.adopt(std::move(pair.ours)));
@@ -141,7 +141,7 @@ LARIAT_BACKEND_TEST_CASE("a reset by the peer ends a receive with ECONNRESET") {
 
 // Goal: an end that comes together with the last bytes is not missed. Kernels since 6.17 take both wake-ups of a
 // multishot receive as one and then wait for a third; level-triggered readiness has no such trap.
-LARIAT_BACKEND_TEST_CASE("an end that comes with the last bytes is delivered after them") {
+LARIAT_KERNEL_TEST_CASE("an end that comes with the last bytes is delivered after them") {
     World world(backend_kind);
     for (const bool local : {false, true}) {
         for (const bool armed : {false, true}) {
@@ -173,7 +173,7 @@ LARIAT_BACKEND_TEST_CASE("an end that comes with the last bytes is delivered aft
     }
 }
 
-LARIAT_BACKEND_TEST_CASE("after the peer's half-close the other direction still works") {
+LARIAT_KERNEL_TEST_CASE("after the peer's half-close the other direction still works") {
     World world(backend_kind);
     SocketPair pair = tcp_pair();
     const int fd = world.adopt(std::move(pair.ours));
@@ -194,7 +194,7 @@ LARIAT_BACKEND_TEST_CASE("after the peer's half-close the other direction still 
     CHECK(got == "still here");
 }
 
-LARIAT_BACKEND_TEST_CASE("our own shutdown of reading ends a receive") {
+LARIAT_KERNEL_TEST_CASE("our own shutdown of reading ends a receive") {
     World world(backend_kind);
     SocketPair pair = tcp_pair();
     const int fd = world.adopt(std::move(pair.ours));
@@ -206,7 +206,7 @@ LARIAT_BACKEND_TEST_CASE("our own shutdown of reading ends a receive") {
     CHECK(receive.results == std::vector<std::int32_t>{0});
 }
 
-LARIAT_BACKEND_TEST_CASE("a receive may be submitted anew and destroyed by its own handler") {
+LARIAT_KERNEL_TEST_CASE("a receive may be submitted anew and destroyed by its own handler") {
     World world(backend_kind);
     SocketPair pair = tcp_pair();
     const int fd = world.adopt(std::move(pair.ours));
@@ -254,7 +254,7 @@ LARIAT_BACKEND_TEST_CASE("a receive on a number that is not open fails with EBAD
     CHECK(receive.results == std::vector<std::int32_t>{-EBADF});
 }
 
-LARIAT_BACKEND_TEST_CASE("a receive on a regular file fails") {
+LARIAT_KERNEL_TEST_CASE("a receive on a regular file fails") {
     World world(backend_kind);
     std::FILE* file = std::tmpfile();
     REQUIRE(file);

@@ -31,7 +31,7 @@ std::size_t fill(World& world, int fd) {
 
 TEST_SUITE_BEGIN("io send");
 
-LARIAT_BACKEND_TEST_CASE("send sends all of its parts in order") {
+LARIAT_KERNEL_TEST_CASE("send sends all of its parts in order") {
     World world(backend_kind);
     SocketPair pair = tcp_pair();
     Sending send(world, world.adopt(std::move(pair.ours)));
@@ -47,7 +47,7 @@ LARIAT_BACKEND_TEST_CASE("send sends all of its parts in order") {
     CHECK(got == text);
 }
 
-LARIAT_BACKEND_TEST_CASE("send waits for room as often as it takes") {
+LARIAT_KERNEL_TEST_CASE("send waits for room as often as it takes") {
     World world(backend_kind);
     SocketPair pair = tcp_pair(4096);
     Sending send(world, world.adopt(std::move(pair.ours)));
@@ -65,7 +65,7 @@ LARIAT_BACKEND_TEST_CASE("send waits for room as often as it takes") {
     CHECK(send.op.parts[0].iov_len == 40'000);
 }
 
-LARIAT_BACKEND_TEST_CASE("try_send takes what fits and says when nothing does") {
+LARIAT_KERNEL_TEST_CASE("try_send takes what fits and says when nothing does") {
     World world(backend_kind);
     SocketPair pair = tcp_pair(4096);
     const int fd = world.adopt(std::move(pair.ours));
@@ -81,7 +81,7 @@ LARIAT_BACKEND_TEST_CASE("try_send takes what fits and says when nothing does") 
     CHECK(got == "abcdef");
 }
 
-LARIAT_BACKEND_TEST_CASE("a send that is cancelled in the turn of its submission sends nothing or all") {
+LARIAT_KERNEL_TEST_CASE("a send that is cancelled in the turn of its submission sends nothing or all") {
     World world(backend_kind);
     SocketPair pair = tcp_pair();
     Sending send(world, world.adopt(std::move(pair.ours)));
@@ -97,7 +97,7 @@ LARIAT_BACKEND_TEST_CASE("a send that is cancelled in the turn of its submission
     CHECK(got == (send.last() == 5 ? "hello" : ""));
 }
 
-LARIAT_BACKEND_TEST_CASE("a send that is cancelled while it waits for room reports what it sent") {
+LARIAT_KERNEL_TEST_CASE("a send that is cancelled while it waits for room reports what it sent") {
     World world(backend_kind);
     SocketPair pair = tcp_pair(4096);
     const int fd = world.adopt(std::move(pair.ours));
@@ -131,7 +131,7 @@ LARIAT_BACKEND_TEST_CASE("a send that is cancelled while it waits for room repor
     }
 }
 
-LARIAT_BACKEND_TEST_CASE("a send that completed and is then cancelled reports its success") {
+LARIAT_KERNEL_TEST_CASE("a send that completed and is then cancelled reports its success") {
     World world(backend_kind);
     SocketPair pair = tcp_pair();
     Sending send(world, world.adopt(std::move(pair.ours)));
@@ -143,7 +143,7 @@ LARIAT_BACKEND_TEST_CASE("a send that completed and is then cancelled reports it
     CHECK(send.results == std::vector<std::int32_t>{5});
 }
 
-LARIAT_BACKEND_TEST_CASE("a reset by the peer ends a send") {
+LARIAT_KERNEL_TEST_CASE("a reset by the peer ends a send") {
     World world(backend_kind);
     SocketPair pair = tcp_pair(4096);
     Sending send(world, world.adopt(std::move(pair.ours)));
@@ -171,7 +171,7 @@ LARIAT_BACKEND_TEST_CASE("a reset by the peer ends a send") {
     }
 }
 
-LARIAT_BACKEND_TEST_CASE("a send after our own half-close fails with EPIPE and no signal") {
+LARIAT_KERNEL_TEST_CASE("a send after our own half-close fails with EPIPE and no signal") {
     World world(backend_kind);
     SocketPair pair = tcp_pair();
     const int fd = world.adopt(std::move(pair.ours));
@@ -185,7 +185,7 @@ LARIAT_BACKEND_TEST_CASE("a send after our own half-close fails with EPIPE and n
     CHECK(send.results == std::vector<std::int32_t>{-EPIPE});
 }
 
-LARIAT_BACKEND_TEST_CASE("a send in flight does not disturb the receive on the same socket") {
+LARIAT_KERNEL_TEST_CASE("a send in flight does not disturb the receive on the same socket") {
     World world(backend_kind);
     SocketPair pair = tcp_pair(4096);
     const int fd = world.adopt(std::move(pair.ours));
@@ -212,7 +212,7 @@ LARIAT_BACKEND_TEST_CASE("a send in flight does not disturb the receive on the s
 
 // Goal: no order of short sends, waits and continuations changes the stream. Method: 4 KiB of send buffer, a reader
 // that takes a random little at a time, messages of random sizes each sent as its rest after try_send.
-LARIAT_BACKEND_TEST_CASE("a slow reader gets messages of random sizes unchanged and in order") {
+LARIAT_KERNEL_TEST_CASE("a slow reader gets messages of random sizes unchanged and in order") {
     World world(backend_kind);
     SocketPair pair = tcp_pair(4096);
     const int fd = world.adopt(std::move(pair.ours));

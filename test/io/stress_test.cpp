@@ -66,7 +66,7 @@ TEST_SUITE_BEGIN("io stress");
 
 // Goal: users who hold every buffer stop nobody. Method: 4 buffers, 100 connections, every received buffer is kept to
 // the end; messages arrive in rounds so that receives start, run dry and start again.
-LARIAT_BACKEND_TEST_CASE("nothing is lost when users hold every buffer of the pool") {
+LARIAT_KERNEL_TEST_CASE("nothing is lost when users hold every buffer of the pool") {
     World world(backend_kind, io::BackendOptions().receive_buffers(4).receive_buffer_size(512));
     Peers peers = make_peers(world, 100);
     std::vector<std::string> sent(peers.size());
@@ -102,7 +102,7 @@ LARIAT_BACKEND_TEST_CASE("nothing is lost when users hold every buffer of the po
     }
 }
 
-LARIAT_BACKEND_TEST_CASE("a thousand operations pass through tiny queues") {
+LARIAT_KERNEL_TEST_CASE("a thousand operations pass through tiny queues") {
     World world(backend_kind, io::BackendOptions().submission_entries(8).completion_entries(16));
     SocketPair pair = unix_pair();
     std::vector<std::unique_ptr<Polling>> polls;
@@ -151,7 +151,7 @@ LARIAT_BACKEND_TEST_CASE("a thousand operations pass through tiny queues") {
 
 // Goal: a multishot receive that the kernel ends by itself (a completion queue of 16 overflows all the time) goes on as
 // if nothing had happened. Method: many streams at once, checked byte by byte.
-LARIAT_BACKEND_TEST_CASE("streams go on whatever ends their receives inside the kernel") {
+LARIAT_KERNEL_TEST_CASE("streams go on whatever ends their receives inside the kernel") {
     World world(
         backend_kind,
         io::BackendOptions().submission_entries(8).completion_entries(16).receive_buffers(16).receive_buffer_size(256));
@@ -174,7 +174,7 @@ LARIAT_BACKEND_TEST_CASE("streams go on whatever ends their receives inside the 
     }
 }
 
-LARIAT_BACKEND_TEST_CASE("a storm of signals disturbs nothing") {
+LARIAT_KERNEL_TEST_CASE("a storm of signals disturbs nothing") {
     World world(backend_kind);
     SocketPair pair = tcp_pair(8192);
     const int fd = world.adopt(std::move(pair.ours));
@@ -206,7 +206,7 @@ LARIAT_BACKEND_TEST_CASE("a storm of signals disturbs nothing") {
 
 // Goal: no event or byte of a closed connection reaches the next owner of its number. Method: connections are opened
 // and closed at random moments, in all states; each client sends only its own letter, chosen by its port.
-LARIAT_BACKEND_TEST_CASE("a descriptor number that is used again brings nothing from its last owner") {
+LARIAT_KERNEL_TEST_CASE("a descriptor number that is used again brings nothing from its last owner") {
     struct Session {
         Session(World& world, int fd) : receive(world, fd) {}
         Receiving receive;

@@ -74,7 +74,7 @@ LARIAT_BACKEND_TEST_CASE("a wake from a signal handler interrupts the wait") {
     ::sigaction(SIGUSR1, &before, nullptr);
 }
 
-LARIAT_BACKEND_TEST_CASE("dispatch keeps to its budget and what is left survives the next wait") {
+LARIAT_KERNEL_TEST_CASE("dispatch keeps to its budget and what is left survives the next wait") {
     World world(backend_kind);
     std::vector<SocketPair> pairs;
     std::vector<std::unique_ptr<Receiving>> receives;
@@ -96,7 +96,7 @@ LARIAT_BACKEND_TEST_CASE("dispatch keeps to its budget and what is left survives
     CHECK(world->dispatch(0) == 0);
 }
 
-LARIAT_BACKEND_TEST_CASE("a handler may cancel, close and replace any other operation of the same turn") {
+LARIAT_KERNEL_TEST_CASE("a handler may cancel, close and replace any other operation of the same turn") {
     World world(backend_kind);
     SocketPair first = unix_pair(), second = unix_pair();
     const int fd = world.adopt(std::move(first.ours));
@@ -128,7 +128,7 @@ LARIAT_BACKEND_TEST_CASE("time goes forward and random numbers differ") {
     CHECK(seen.size() == 1000);
 }
 
-LARIAT_BACKEND_TEST_CASE("Buffers outlive the backend they came from") {
+LARIAT_KERNEL_TEST_CASE("Buffers outlive the backend they came from") {
     std::vector<Buffer> held;
     SocketPair pair = unix_pair();
     {
@@ -206,7 +206,7 @@ TEST_SUITE("io threads") {
         CHECK(answered.load() == rounds);
     }
 
-    LARIAT_BACKEND_TEST_CASE("wakes of several threads do not disturb a stream") {
+    LARIAT_KERNEL_TEST_CASE("wakes of several threads do not disturb a stream") {
         World world(backend_kind);
         SocketPair pair = unix_pair();
         Receiving receive(world, world.adopt(std::move(pair.ours)));
@@ -234,7 +234,7 @@ TEST_SUITE("io threads") {
         CHECK(receive.bytes == text);
     }
 
-    LARIAT_BACKEND_TEST_CASE("a backend made on one thread may run on another") {
+    LARIAT_KERNEL_TEST_CASE("a backend made on one thread may run on another") {
         auto world = std::make_unique<World>(backend_kind);
         std::thread runner([&] {
             SocketPair pair = unix_pair();

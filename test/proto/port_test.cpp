@@ -38,7 +38,7 @@ void record(Events& events, const std::string& name, const Deferred<>& deferred)
         [&events, name](const Failure& failure) { events.push_back(name + " failed: " + failure.error_message()); });
 }
 
-LARIAT_BACKEND_TEST_CASE("P01 listen_tcp binds and listens synchronously, before the reactor runs") {
+LARIAT_KERNEL_TEST_CASE("P01 listen_tcp binds and listens synchronously, before the reactor runs") {
     Loop loop(backend_kind);
     auto port = loop.listen(loop.idle_factory("server"));
     CHECK(port->listening());
@@ -172,7 +172,7 @@ LARIAT_BACKEND_TEST_CASE("P06 many connections that wait are all accepted, each 
     loop.until([&] { return std::count(loop.events.begin(), loop.events.end(), "server made") == count; });
 }
 
-LARIAT_BACKEND_TEST_CASE("P07 P08 with a full descriptor table clients see a close, and the port logs it and goes on") {
+LARIAT_KERNEL_TEST_CASE("P07 P08 with a full descriptor table clients see a close, and the port logs it and goes on") {
     CapturedLogs logs;
     Loop loop(backend_kind);
     auto port = loop.listen(loop.idle_factory("server"));
@@ -253,7 +253,7 @@ LARIAT_BACKEND_TEST_CASE("P10 P11 stopping twice before it is done fires both De
     CHECK(loop.events == Events{"server factory stop", "first fired", "second fired"});
 }
 
-LARIAT_BACKEND_TEST_CASE(
+LARIAT_KERNEL_TEST_CASE(
     "P12 adopt_stream_port listens on a duplicate, and stopping leaves the socket to its other holders") {
     Loop loop(backend_kind);
     const UniqueFd listening(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));

@@ -44,7 +44,7 @@ private:
 
 TEST_SUITE_BEGIN("runtime acceptor");
 
-LARIAT_BACKEND_TEST_CASE("P01 a socket listens before the reactor runs, and two cannot have the same port") {
+LARIAT_KERNEL_TEST_CASE("P01 a socket listens before the reactor runs, and two cannot have the same port") {
     ConnectionWorld world(backend_kind);
     const Address taken = world.acceptor.local_address();
     CHECK(taken.port() != 0);
@@ -54,7 +54,7 @@ LARIAT_BACKEND_TEST_CASE("P01 a socket listens before the reactor runs, and two 
     world.turn_until([&] { return world.accepted.size() == 1; });
 }
 
-LARIAT_BACKEND_TEST_CASE("connections that come after close are not accepted, and closed is told from the loop, once") {
+LARIAT_KERNEL_TEST_CASE("connections that come after close are not accepted, and closed is told from the loop, once") {
     ConnectionWorld world(backend_kind);
     const Address address = world.acceptor.local_address();
     int told = 0;
@@ -69,7 +69,7 @@ LARIAT_BACKEND_TEST_CASE("connections that come after close are not accepted, an
     CHECK(world.accepted.empty());
 }
 
-LARIAT_BACKEND_TEST_CASE("P06 a burst of clients is accepted in one go while timers keep their turn") {
+LARIAT_KERNEL_TEST_CASE("P06 a burst of clients is accepted in one go while timers keep their turn") {
     ConnectionWorld world(backend_kind);
     std::vector<UniqueFd> clients;
     for (int i = 0; i < 300; ++i) clients.push_back(client_of(world.acceptor.local_address()));
@@ -89,7 +89,7 @@ LARIAT_BACKEND_TEST_CASE("P06 a burst of clients is accepted in one go while tim
     for (const DelayedCall& call : world.reactor.delayed_calls()) DelayedCall(call).cancel();
 }
 
-LARIAT_BACKEND_TEST_CASE(
+LARIAT_KERNEL_TEST_CASE(
     "P07 P08 with the descriptor table full, waiting clients are turned away, nothing spins, and accepting goes on") {
     ConnectionWorld world(backend_kind);
     const Address address = world.acceptor.local_address();
@@ -116,7 +116,7 @@ LARIAT_BACKEND_TEST_CASE(
     world.turn_until([&] { return world.accepted.size() == 1; });
 }
 
-LARIAT_BACKEND_TEST_CASE("a paused acceptor leaves clients in the kernel's queue until it starts again") {
+LARIAT_KERNEL_TEST_CASE("a paused acceptor leaves clients in the kernel's queue until it starts again") {
     ConnectionWorld world(backend_kind);
     world.turns(2);
     world.acceptor.pause();
@@ -132,7 +132,7 @@ LARIAT_BACKEND_TEST_CASE("a paused acceptor leaves clients in the kernel's queue
     world.turn_until([&] { return world.accepted.size() == 2; });
 }
 
-LARIAT_BACKEND_TEST_CASE("P12 an adopted socket accepts, and closing it leaves its other holder listening") {
+LARIAT_KERNEL_TEST_CASE("P12 an adopted socket accepts, and closing it leaves its other holder listening") {
     ConnectionWorld world(backend_kind);
     UniqueFd original(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     Address address = Address::loopback(0);

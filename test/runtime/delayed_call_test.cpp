@@ -47,7 +47,7 @@ LARIAT_BACKEND_TEST_CASE("T01 a negative delay is refused") {
     CHECK(reactor.delayed_calls().empty());
 }
 
-LARIAT_BACKEND_TEST_CASE(
+LARIAT_KERNEL_TEST_CASE(
     "T02 a call without delay that a call asks for is made in the next turn, after I/O was looked for") {
     Reactor reactor(ReactorOptions().backend(backend_kind));
     std::vector<std::string> log;
@@ -72,7 +72,7 @@ LARIAT_BACKEND_TEST_CASE(
     CHECK(log == std::vector<std::string>{"first", "read", "second"});
 }
 
-LARIAT_BACKEND_TEST_CASE("T02 a call that always asks for the next one starves nobody") {
+LARIAT_KERNEL_TEST_CASE("T02 a call that always asks for the next one starves nobody") {
     Reactor reactor(ReactorOptions().backend(backend_kind));
     Function<void()> again;
     int rounds = 0;

@@ -42,7 +42,7 @@ void some_turns(Reactor& reactor) {
 
 TEST_SUITE_BEGIN("runtime file descriptor");
 
-LARIAT_BACKEND_TEST_CASE(
+LARIAT_KERNEL_TEST_CASE(
     "R16 a reader is asked to read in every turn in which there is something, until it is removed") {
     Reactor reactor(ReactorOptions().backend(backend_kind));
     Pipe pipe;
@@ -64,7 +64,7 @@ LARIAT_BACKEND_TEST_CASE(
     CHECK(reactor.readers().empty());
 }
 
-LARIAT_BACKEND_TEST_CASE("R16 a writer is asked to write while there is room") {
+LARIAT_KERNEL_TEST_CASE("R16 a writer is asked to write while there is room") {
     Reactor reactor(ReactorOptions().backend(backend_kind));
     Pipe pipe;
     const std::string block(4096, 'x');
@@ -84,7 +84,7 @@ LARIAT_BACKEND_TEST_CASE("R16 a writer is asked to write while there is room") {
     CHECK(reactor.writers().empty());
 }
 
-LARIAT_BACKEND_TEST_CASE("R16 one object may read and write, and stop either") {
+LARIAT_KERNEL_TEST_CASE("R16 one object may read and write, and stop either") {
     Reactor reactor(ReactorOptions().backend(backend_kind));
     int ends[2];
     REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
@@ -104,7 +104,7 @@ LARIAT_BACKEND_TEST_CASE("R16 one object may read and write, and stop either") {
     CHECK(reactor.readers().size() == 1);
 }
 
-LARIAT_BACKEND_TEST_CASE("R15 R16 remove_all returns everything that was watched, and the loop can still be woken") {
+LARIAT_KERNEL_TEST_CASE("R15 R16 remove_all returns everything that was watched, and the loop can still be woken") {
     Reactor reactor(ReactorOptions().backend(backend_kind));
     Pipe one, two;
     WatchedPipe reader(one.read_end()), writer(two.write_end()), both(one.write_end());
@@ -130,7 +130,7 @@ LARIAT_BACKEND_TEST_CASE("R15 R16 remove_all returns everything that was watched
     CHECK(called);
 }
 
-LARIAT_BACKEND_TEST_CASE("R17 what do_read or do_write returns disconnects, and is what connection_lost gets") {
+LARIAT_KERNEL_TEST_CASE("R17 what do_read or do_write returns disconnects, and is what connection_lost gets") {
     Reactor reactor(ReactorOptions().backend(backend_kind));
     Pipe pipe;
     pipe.put("x");
@@ -152,7 +152,7 @@ LARIAT_BACKEND_TEST_CASE("R17 what do_read or do_write returns disconnects, and 
     CHECK(reactor.writers().empty());
 }
 
-LARIAT_BACKEND_TEST_CASE("R17 R23 what do_read throws is logged, disconnects, and spares do_write") {
+LARIAT_KERNEL_TEST_CASE("R17 R23 what do_read throws is logged, disconnects, and spares do_write") {
     CapturedLogs logs;
     Reactor reactor(ReactorOptions().backend(backend_kind));
     int ends[2];
@@ -171,7 +171,7 @@ LARIAT_BACKEND_TEST_CASE("R17 R23 what do_read throws is logged, disconnects, an
     CHECK(logs.events().front().system == "watched pipe");
 }
 
-LARIAT_BACKEND_TEST_CASE("R18 a descriptor without a number, or that was closed, went away, and the loop goes on") {
+LARIAT_KERNEL_TEST_CASE("R18 a descriptor without a number, or that was closed, went away, and the loop goes on") {
     Reactor reactor(ReactorOptions().backend(backend_kind));
     WatchedPipe negative(-1);
     reactor.add_reader(negative);
@@ -198,7 +198,7 @@ LARIAT_BACKEND_TEST_CASE("R18 a descriptor without a number, or that was closed,
     CHECK(changing.reads == 1);
 }
 
-LARIAT_BACKEND_TEST_CASE("R19 a hang-up is the end for a reader and a loss for a writer") {
+LARIAT_KERNEL_TEST_CASE("R19 a hang-up is the end for a reader and a loss for a writer") {
     Reactor reactor(ReactorOptions().backend(backend_kind));
     Pipe ended, broken;
     WatchedPipe reader(ended.read_end()), writer(broken.write_end());
@@ -215,7 +215,7 @@ LARIAT_BACKEND_TEST_CASE("R19 a hang-up is the end for a reader and a loss for a
     CHECK(writer.read_lost == 0);
 }
 
-LARIAT_BACKEND_TEST_CASE("R19 one that knows half-closing goes on writing after its reading has ended") {
+LARIAT_KERNEL_TEST_CASE("R19 one that knows half-closing goes on writing after its reading has ended") {
     Reactor reactor(ReactorOptions().backend(backend_kind));
     int ends[2];
     REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
@@ -233,7 +233,7 @@ LARIAT_BACKEND_TEST_CASE("R19 one that knows half-closing goes on writing after 
     CHECK(reactor.writers().size() == 1);
 }
 
-LARIAT_BACKEND_TEST_CASE("R20 a regular file is always ready") {
+LARIAT_KERNEL_TEST_CASE("R20 a regular file is always ready") {
     Reactor reactor(ReactorOptions().backend(backend_kind));
     const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::tmpfile(), &std::fclose);
     REQUIRE(file);
@@ -245,7 +245,7 @@ LARIAT_BACKEND_TEST_CASE("R20 a regular file is always ready") {
     reactor.remove_all();
 }
 
-LARIAT_BACKEND_TEST_CASE(
+LARIAT_KERNEL_TEST_CASE(
     "an object may be removed, closed and destroyed at once, also by itself, and its number used anew") {
     Reactor reactor(ReactorOptions().backend(backend_kind));
     for (int round = 0; round < 3; ++round) {
@@ -271,7 +271,7 @@ LARIAT_BACKEND_TEST_CASE(
     CHECK(reactor.backend().ledger().operations == 0);
 }
 
-LARIAT_BACKEND_TEST_CASE("objects that are still watched when the reactor dies are let go without a word") {
+LARIAT_KERNEL_TEST_CASE("objects that are still watched when the reactor dies are let go without a word") {
     Pipe pipe;
     WatchedPipe watched(pipe.read_end());
     {

@@ -85,7 +85,7 @@ using Log = std::vector<std::string>;
 
 TEST_SUITE_BEGIN("runtime reactor shutdown");
 
-LARIAT_BACKEND_TEST_CASE("R13 shutdown loses readers, writers, connections and ports, after everything before it") {
+LARIAT_KERNEL_TEST_CASE("R13 shutdown loses readers, writers, connections and ports, after everything before it") {
     Log log;
     Pipe pipe;
     WatchedPipe reader(pipe.read_end());
@@ -114,7 +114,7 @@ LARIAT_BACKEND_TEST_CASE("R13 shutdown loses readers, writers, connections and p
     CHECK(reactor.backend().ledger().descriptors == 0);
 }
 
-LARIAT_BACKEND_TEST_CASE("R09 R13 nothing is closed and the loop goes on while a before-trigger waits") {
+LARIAT_KERNEL_TEST_CASE("R09 R13 nothing is closed and the loop goes on while a before-trigger waits") {
     Log log;
     Reactor reactor(ReactorOptions().backend(backend_kind));
     Recorder user(log);
@@ -134,7 +134,7 @@ LARIAT_BACKEND_TEST_CASE("R09 R13 nothing is closed and the loop goes on while a
     CHECK(log == Log{"still running", "during", "connection lost"});
 }
 
-LARIAT_BACKEND_TEST_CASE("R13 what was written before stop still leaves") {
+LARIAT_KERNEL_TEST_CASE("R13 what was written before stop still leaves") {
     Log log;
     Reactor reactor(ReactorOptions().backend(backend_kind));
     Recorder user(log);
@@ -163,7 +163,7 @@ LARIAT_BACKEND_TEST_CASE("R13 a listener that never unlinks does not keep run fr
     CHECK(forgetful.told == 1);
 }
 
-LARIAT_BACKEND_TEST_CASE("R04 R13 a connection made during shutdown stays, and the next run goes on with it") {
+LARIAT_KERNEL_TEST_CASE("R04 R13 a connection made during shutdown stays, and the next run goes on with it") {
     Log log;
     Reactor reactor(ReactorOptions().backend(backend_kind));
     Recorder user(log);
@@ -201,7 +201,7 @@ LARIAT_BACKEND_TEST_CASE("R05 what a crashed shutdown left behind does not end t
     CHECK(finished);
 }
 
-LARIAT_BACKEND_TEST_CASE("the destructor closes what is open, tells its users, and leaves nothing in the kernel") {
+LARIAT_KERNEL_TEST_CASE("the destructor closes what is open, tells its users, and leaves nothing in the kernel") {
     Log log;
     Recorder user(log);
     Pipe pipe;

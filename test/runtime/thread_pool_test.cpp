@@ -205,7 +205,7 @@ LARIAT_BACKEND_TEST_CASE("H02 suggest_thread_pool_size sets the maximum") {
     CHECK(reactor.thread_pool().maximum() == 4);
 }
 
-LARIAT_BACKEND_TEST_CASE("H02 shutdown goes on making calls for threads that wait for them") {
+LARIAT_KERNEL_TEST_CASE("H02 shutdown goes on making calls for threads that wait for them") {
     Reactor reactor(ReactorOptions().backend(backend_kind));
     std::atomic<bool> done{false};
     reactor.add_system_event_trigger(Phase::during, "shutdown", [&] {

@@ -37,6 +37,12 @@ struct epoll {
     static std::optional<std::string> why_not() { return std::nullopt; }
 };
 
+struct sim {
+    static constexpr io::BackendKind kind = io::BackendKind::sim;
+    static constexpr std::string_view name = "sim";
+    static std::optional<std::string> why_not() { return std::nullopt; }
+};
+
 }  // namespace backends_under_test
 
 /// Whether LARIAT_TEST_BACKENDS lists `name`, or is not set.
@@ -78,14 +84,23 @@ bool backend_runs() {
 
 TYPE_TO_STRING_AS("uring", ::lariat::test::backends_under_test::uring);
 TYPE_TO_STRING_AS("epoll", ::lariat::test::backends_under_test::epoll);
+TYPE_TO_STRING_AS("sim", ::lariat::test::backends_under_test::sim);
 
-#define LARIAT_BACKEND_TEST_CASE_AS(function, title)                                 \
-    static void function(::lariat::io::BackendKind backend_kind);                    \
-    TEST_CASE_TEMPLATE(title, OnBackend, ::lariat::test::backends_under_test::uring, \
-                       ::lariat::test::backends_under_test::epoll) {                 \
-        if (::lariat::test::backend_runs<OnBackend>()) function(OnBackend::kind);    \
-    }                                                                                \
+#define LARIAT_BACKEND_TEST_CASE_ON(function, title, ...)                         \
+    static void function(::lariat::io::BackendKind backend_kind);                 \
+    TEST_CASE_TEMPLATE(title, OnBackend, __VA_ARGS__) {                           \
+        if (::lariat::test::backend_runs<OnBackend>()) function(OnBackend::kind); \
+    }                                                                             \
     static void function([[maybe_unused]] ::lariat::io::BackendKind backend_kind)
 
+/// The same on a real kernel only: for tests that play the far end with system calls of their own.
+#define LARIAT_KERNEL_TEST_CASE(title)                                          \
+    LARIAT_BACKEND_TEST_CASE_ON(DOCTEST_ANONYMOUS(lariat_backend_case_), title, \
+                                ::lariat::test::backends_under_test::uring,     \
+                                ::lariat::test::backends_under_test::epoll)
+
 /// Defines a test that gets `backend_kind` and runs once per backend.
-#define LARIAT_BACKEND_TEST_CASE(title) LARIAT_BACKEND_TEST_CASE_AS(DOCTEST_ANONYMOUS(lariat_backend_case_), title)
+#define LARIAT_BACKEND_TEST_CASE(title)                                         \
+    LARIAT_BACKEND_TEST_CASE_ON(DOCTEST_ANONYMOUS(lariat_backend_case_), title, \
+                                ::lariat::test::backends_under_test::uring,     \
+                                ::lariat::test::backends_under_test::epoll, ::lariat::test::backends_under_test::sim)

@@ -92,8 +92,10 @@ public:
             reactor.iterate(std::chrono::milliseconds(5));
         }
     }
+    /// Long enough for what was sent to arrive; on a simulated network that takes time.
     void turns(int count) {
-        for (int i = 0; i < count; ++i) reactor.iterate();
+        const Duration delay = reactor.backend().name() == "sim" ? std::chrono::milliseconds(1) : Duration::zero();
+        for (int i = 0; i < count; ++i) reactor.iterate(delay);
     }
 
     /// Connects; `near` is the connecting end, `far` the accepted one. Neither reads yet.

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT
+#include <lariat/io/sim/node.hpp>
+
+#include <lariat/io/base/assert.hpp>
+#include <lariat/io/sim/host.hpp>
+#include <lariat/io/sim/socket.hpp>
+#include <lariat/io/sim/stream.hpp>
+
+#include <cerrno>
+
+namespace lariat::sim {
+namespace {
+
+// net.ipv4.ip_local_port_range
+constexpr std::uint16_t first_port = 32768;
+constexpr std::uint16_t last_port = 60999;
+
+bool is_any(const Address& address) {
+    if (address.family() == Address::Family::ipv4) {
+        return reinterpret_cast<const sockaddr_in*>(address.data())->sin_addr.s_addr == INADDR_ANY;
+    }
+    return IN6_IS_ADDR_UNSPECIFIED(&reinterpret_cast<const sockaddr_in6*>(address.data())->sin6_addr);
+}
+
+bool overlap(const Address& a, const Address& b) {
+    if (a.port() != b.port() || a.domain() != b.domain()) return false;
+    return is_any(a) || is_any(b) || a == b;
+}
+
+}  // namespace
+
+Node::Node(Host& host) noexcept : host_(host) {}
+
+Node::~Node() = default;
+
+void Node::die() noexcept {
+    // Before the power is off, so that what has left already may arrive.
+    IntrusiveList<End, NodeTag> left;
+    left.append(ends);
+    while (End* end = left.pop_front()) {
+        ends.push_back(*end);
+        end->vanish();
+    }
+    alive_ = false;
+}
+
+int Node::add(std::unique_ptr<Socket> socket) {
+    int index;
+    if (free_.empty()) {
+        index = static_cast<int>(sockets_.size());
+        sockets_.emplace_back();
+    } else {
+        index = *free_.begin();
+        free_.erase(free_.begin());
+    }
+    socket->fd = first_descriptor + index;
+    sockets_[static_cast<std::size_t>(index)] = std::move(socket);
+    ++open_;
+    return first_descriptor + index;
+}
+
+Socket* Node::socket(int fd) noexcept {
+    const int index = fd - first_descriptor;
+    if (index < 0 || static_cast<std::size_t>(index) >= sockets_.size()) return nullptr;
+    return sockets_[static_cast<std::size_t>(index)].get();
+}
+
+std::unique_ptr<Socket> Node::remove(int fd) noexcept {
+    const int index = fd - first_descriptor;
+    LARIAT_CHECK(socket(fd) != nullptr, "close() of a descriptor that is not open on this host");
+    free_.insert(index);
+    --open_;
+    return std::move(sockets_[static_cast<std::size_t>(index)]);
+}
+
+bool Node::full() const noexcept { return open_ >= host_.descriptor_limit(); }
+
+bool Node::taken(const Socket& socket, const Address& address) const noexcept {
+    const auto [first, last] = ports_.equal_range(address.port());
+    for (auto other = first; other != last; ++other) {
+        if (!overlap(other->second->local_address(), address)) continue;
+        const auto shares = [](const Socket& s, int option) { return s.number(SOL_SOCKET, option, 0) != 0; };
+        if (shares(socket, SO_REUSEPORT) && shares(*other->second, SO_REUSEPORT)) continue;
+        const bool reuses = shares(socket, SO_REUSEADDR) && shares(*other->second, SO_REUSEADDR);
+        if (!reuses || other->second->is_listening()) return true;
+    }
+    return false;
+}
+
+int Node::bind(Socket& socket, Address& address) {
+    if (!address.is_ip()) {
+        // An empty path asks for a name from the abstract namespace; unix(7), "Autobind feature".
+        while (address.host().empty() || address.host() == "@") {
+            constexpr char digits[] = "0123456789abcdef";
+            std::string name = "@";
+            for (int i = 0; i < 5; ++i) name += digits[host_.random().below(16)];
+            if (const auto drawn = Address::from_path(name); !has_path(*drawn)) address = *drawn;
+        }
+        return paths_.emplace(address.host(), &socket).second ? 0 : -EADDRINUSE;
+    }
+    if (!is_any(address) && !host_.has_address(address)) return -EADDRNOTAVAIL;
+    if (address.port() == 0) {
+        constexpr int patience = 2 * (last_port - first_port);
+        for (int i = 0; address.port() == 0 || taken(socket, address); ++i) {
+            if (i == patience) return -EADDRINUSE;
+            address.set_port(static_cast<std::uint16_t>(host_.random().between(first_port, last_port)));
+        }
+    } else if (taken(socket, address)) {
+        return -EADDRINUSE;
+    }
+    ports_.emplace(address.port(), &socket);
+    return 0;
+}
+
+void Node::unbind(Socket& socket) noexcept {
+    const Address& address = socket.local_address();
+    if (!address.is_ip()) {
+        paths_.erase(address.host());
+        return;
+    }
+    const auto [first, last] = ports_.equal_range(address.port());
+    for (auto entry = first; entry != last; ++entry) {
+        if (entry->second == &socket) {
+            ports_.erase(entry);
+            return;
+        }
+    }
+}
+
+Socket* Node::listener(const Address& address) noexcept {
+    if (!address.is_ip()) {
+        const auto found = paths_.find(address.host());
+        return found != paths_.end() && found->second->is_listening() ? found->second : nullptr;
+    }
+    Socket* wildcard = nullptr;
+    const auto [first, last] = ports_.equal_range(address.port());
+    for (auto entry = first; entry != last; ++entry) {
+        Socket& socket = *entry->second;
+        if (!socket.is_listening() || socket.domain() != address.domain()) continue;
+        if (socket.local_address() == address) return &socket;
+        if (is_any(socket.local_address())) wildcard = &socket;
+    }
+    return wildcard;
+}
+
+}  // namespace lariat::sim

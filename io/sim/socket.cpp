@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: MIT
+#include <lariat/io/sim/socket.hpp>
+
+#include <lariat/io/sim/host.hpp>
+#include <lariat/io/sim/node.hpp>
+#include <lariat/io/sim/sim_backend.hpp>
+#include <lariat/io/sim/stream.hpp>
+#include <lariat/io/sim/world.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+namespace lariat::sim {
+namespace {
+
+constexpr int default_buffer = 64 * 1024;
+constexpr int largest_backlog = 4096;  // net.core.somaxconn
+
+Address unbound(int domain) {
+    if (domain == AF_UNIX) return {};
+    return domain == AF_INET6 ? Address("[::]:0") : Address::any_ipv4(0);
+}
+
+}  // namespace
+
+Socket::Socket(Node& node, SimBackend& owner, int domain) noexcept
+    : backend(&owner), node_(node), domain_(domain), local_(unbound(domain)) {}
+
+Socket::~Socket() {
+    for (End* end : handshakes_) end->listener_closed();
+    while (!waiting_.empty()) take_waiting()->close(true);
+    if (bound_) node_.unbind(*this);
+    if (!end_) return;
+    linger how{};
+    socklen_t size = sizeof how;
+    const bool lingers = get_option(SOL_SOCKET, SO_LINGER, &how, size) == 0 && how.l_onoff != 0 && how.l_linger == 0;
+    end_->close(lingers);
+}
+
+int Socket::bind(const Address& address) {
+    if (bound_ || end_) return -EINVAL;
+    if (address.domain() != domain_) return -EAFNOSUPPORT;
+    Address wanted = address;
+    const int result = node_.bind(*this, wanted);
+    if (result == 0) {
+        local_ = wanted;
+        bound_ = true;
+    }
+    return result;
+}
+
+int Socket::listen(int backlog) {
+    if (end_) return -EINVAL;
+    if (!bound_) {
+        if (domain_ == AF_UNIX) return -EINVAL;
+        const int result = bind(unbound(domain_));
+        if (result < 0) return result;
+    }
+    backlog_ = std::clamp(backlog, 1, largest_backlog);
+    return 0;
+}
+
+int Socket::connect(const Address& to) {
+    if (backlog_ > 0) return -EINVAL;
+    if (end_) return end_->connecting() ? -EALREADY : -EISCONN;
+    if (to.family() == Address::Family::none) return -EINVAL;
+    if (to.domain() != domain_) return -EAFNOSUPPORT;
+    Host& host = node_.host();
+    World& world = host.world();
+    Host* there = &host;
+    if (to.is_ip()) {
+        there = world.route(host, to);
+        if (!bound_) {
+            const int result = bind(host.source_for(to));
+            if (result < 0) return result;
+        }
+    } else if (!node_.has_path(to)) {
+        return -ENOENT;
+    } else if (const Socket* listener = node_.listener(to); listener && !listener->has_room_for_handshake()) {
+        return -EAGAIN;
+    }
+    end_ = &Stream::connect(world, *this, to, there);
+    return -EINPROGRESS;
+}
+
+int Socket::connect_result() noexcept {
+    if (!end_) return -ENOTCONN;
+    if (end_->connected()) return 0;
+    if (end_->connecting()) return -EINPROGRESS;
+    const int error = end_->take_error();
+    return error != 0 ? -error : -ECONNREFUSED;
+}
+
+std::ptrdiff_t Socket::send(std::span<const iovec> parts) { return end_ ? end_->send(parts) : -ENOTCONN; }
+
+std::ptrdiff_t Socket::receive(void* into, std::size_t size) {
+    return end_ && !end_->connecting() ? end_->receive(into, size) : -ENOTCONN;
+}
+
+std::size_t Socket::readable() const noexcept { return end_ ? end_->readable() : 0; }
+
+bool Socket::has_something_to_read() const noexcept {
+    if (end_) return end_->has_something_to_read();
+    return backlog_ == 0 || !waiting_.empty();
+}
+
+int Socket::shutdown(int how) noexcept { return end_ ? end_->shutdown(how) : -ENOTCONN; }
+
+int Socket::peer_address(Address& address) const noexcept {
+    if (!end_ || !end_->connected()) return -ENOTCONN;
+    address = end_->peer().address;
+    return 0;
+}
+
+std::uint32_t Socket::poll_events() const noexcept {
+    if (end_) return end_->poll_events();
+    if (backlog_ > 0) return waiting_.empty() ? 0 : POLLIN | POLLRDNORM;
+    return POLLOUT | POLLWRNORM | POLLHUP;  // what an unconnected TCP socket says
+}
+
+// Options
+
+int Socket::set_option(int level, int name, const void* value, socklen_t size) {
+    if (name < 0) return -ENOPROTOOPT;
+    Option option{};
+    if (size > option.value.size()) return -EINVAL;
+    std::memcpy(option.value.data(), value, size);
+    option.size = size;
+    if (level == SOL_SOCKET && (name == SO_SNDBUF || name == SO_RCVBUF)) {
+        if (size < sizeof(int)) return -EINVAL;
+        // The kernel doubles what it is given and keeps a minimum; socket(7).
+        const int doubled = std::max(2 * number_of(option), name == SO_SNDBUF ? 4608 : 2304);
+        std::memcpy(option.value.data(), &doubled, sizeof doubled);
+        option.size = sizeof doubled;
+    }
+    options_[{level, name}] = option;
+    if (level == SOL_SOCKET && name == SO_KEEPALIVE && end_) end_->keep_alive_changed();
+    return 0;
+}
+
+int Socket::get_option(int level, int name, void* value, socklen_t size) noexcept {
+    const auto answer = [&](int number) {
+        if (size < sizeof number) return -EINVAL;
+        std::memcpy(value, &number, sizeof number);
+        return 0;
+    };
+    if (level == SOL_SOCKET) {
+        switch (name) {
+        case SO_ERROR: return answer(end_ ? end_->take_error() : 0);
+        case SO_TYPE: return answer(SOCK_STREAM);
+        case SO_DOMAIN: return answer(domain_);
+        case SO_ACCEPTCONN: return answer(backlog_ > 0 ? 1 : 0);
+        case SO_SNDBUF:
+        case SO_RCVBUF: return answer(number(level, name, default_buffer));
+        default: break;
+        }
+    }
+    const auto found = options_.find({level, name});
+    if (found == options_.end()) {
+        std::memset(value, 0, size);  // off, or none
+        return 0;
+    }
+    std::memcpy(value, found->second.value.data(), std::min(size, found->second.size));
+    return 0;
+}
+
+int Socket::number_of(const Option& option) noexcept {
+    int number = 0;
+    std::memcpy(&number, option.value.data(), sizeof number);
+    return number;
+}
+
+int Socket::number(int level, int name, int otherwise) const noexcept {
+    const auto found = options_.find({level, name});
+    return found == options_.end() ? otherwise : number_of(found->second);
+}
+
+// Listening
+
+bool Socket::has_room_for_handshake() const noexcept {
+    return waiting_.size() + handshakes_.size() <= static_cast<std::size_t>(backlog_);
+}
+
+void Socket::handshake_begun(End& end) { handshakes_.push_back(&end); }
+
+void Socket::handshake_given_up(End& end) noexcept { std::erase(handshakes_, &end); }
+
+void Socket::handshake_done(End& end) {
+    std::erase(handshakes_, &end);
+    waiting_.push_back(&end);
+    changed();
+}
+
+End* Socket::take_waiting() noexcept {
+    if (waiting_.empty()) return nullptr;
+    End* end = waiting_.front();
+    waiting_.pop_front();
+    return end;
+}
+
+void Socket::attach(End& end, const Socket& listener) {
+    options_ = listener.options_;
+    end_ = &end;
+    local_ = end.address;
+    end.accepted(*this);
+}
+
+void Socket::changed() noexcept { backend->look_at(*this); }
+
+}  // namespace lariat::sim

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+// Socket: one descriptor of a simulated host: what is bound, listened or connected, its options, and the operations
+// that wait on it.
+#pragma once
+
+#include <lariat/io/address.hpp>
+#include <lariat/io/op.hpp>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace lariat::sim {
+
+class End;
+class Node;
+class SimBackend;
+
+class Socket {
+public:
+    Socket(Node& node, SimBackend& owner, int domain) noexcept;
+    Socket(const Socket&) = delete;
+    Socket& operator=(const Socket&) = delete;
+    /// Closes it: resets what waits to be accepted, ends or resets its connection.
+    ~Socket();
+
+    [[nodiscard]] Node& node() noexcept { return node_; }
+    [[nodiscard]] int domain() const noexcept { return domain_; }
+
+    // The system calls: 0 or more, or a negative errno.
+    int bind(const Address& address);
+    int listen(int backlog);
+    int connect(const Address& to);
+    /// 0 once connected, -EINPROGRESS before, else why not.
+    int connect_result() noexcept;
+    std::ptrdiff_t send(std::span<const iovec> parts);
+    /// At most `size` bytes; 0 at the end of the stream.
+    std::ptrdiff_t receive(void* into, std::size_t size);
+    /// Bytes that can be received now.
+    [[nodiscard]] std::size_t readable() const noexcept;
+    /// Bytes, an end, an error or a waiting connection: receive() and accept would not say -EAGAIN.
+    [[nodiscard]] bool has_something_to_read() const noexcept;
+    int shutdown(int how) noexcept;
+    int set_option(int level, int name, const void* value, socklen_t size);
+    int get_option(int level, int name, void* value, socklen_t size) noexcept;
+    int peer_address(Address& address) const noexcept;
+    [[nodiscard]] const Address& local_address() const noexcept { return local_; }
+    /// The poll(2) events that are true.
+    [[nodiscard]] std::uint32_t poll_events() const noexcept;
+
+    [[nodiscard]] bool is_listening() const noexcept { return backlog_ > 0; }
+    [[nodiscard]] bool has_waiting() const noexcept { return !waiting_.empty(); }
+    /// The connection that came first; null when none waits.
+    End* take_waiting() noexcept;
+    /// Makes this the socket of `end`, which `listener` has accepted; options are inherited, as on Linux.
+    void attach(End& end, const Socket& listener);
+    /// An option that is an int; `otherwise` when it was never set.
+    [[nodiscard]] int number(int level, int name, int otherwise) const noexcept;
+
+    // For the connection.
+    [[nodiscard]] bool has_room_for_handshake() const noexcept;
+    void handshake_begun(End& end);
+    void handshake_given_up(End& end) noexcept;
+    void handshake_done(End& end);
+    /// Something an operation may wait for has happened.
+    void changed() noexcept;
+
+    int fd = -1;
+    SimBackend* backend;       // whose operations wait here
+    io::Op* reader = nullptr;  // receive or accept
+    io::Op* writer = nullptr;  // connect or send
+    io::Op* polls = nullptr;   // linked through the operations
+    bool queued = false;       // its backend has it in the list of those to look at
+    std::size_t sent = 0;      // by the send that is in flight
+
+private:
+    struct Option {
+        std::array<std::byte, 16> value;
+        socklen_t size;
+    };
+
+    static int number_of(const Option& option) noexcept;
+
+    Node& node_;
+    int domain_;
+    Address local_;
+    bool bound_ = false;
+    int backlog_ = 0;  // of a listening socket
+    std::vector<End*> handshakes_;
+    std::deque<End*> waiting_;
+    End* end_ = nullptr;
+    std::map<std::pair<int, int>, Option> options_;
+};
+
+}  // namespace lariat::sim
