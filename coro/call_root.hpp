@@ -4,6 +4,7 @@
 
 #include <lariat/coro/task_root.hpp>
 
+#include <exception>
 #include <functional>
 #include <optional>
 #include <tuple>
@@ -19,7 +20,7 @@ public:
     /// Once, when is_done(): the result, or throws what the Task ended with.
     T take() {
         set_observed();
-        if (failure()) std::rethrow_exception(failure());
+        if (failure()) failure().raise();
         if constexpr (std::is_reference_v<T>) {
             return **value_;
         } else if constexpr (!std::is_void_v<T>) {
@@ -41,15 +42,15 @@ protected:
     void settle_task() noexcept {
         if (!task_) return;
         TaskPromise<T>& promise = task_.promise();
-        if (promise.exception()) {
-            set_failure(promise.exception(), promise.wait_location());
+        if (promise.has_failed()) {
+            set_failure(promise.raised());
         } else if constexpr (std::is_reference_v<T>) {
             value_ = std::addressof(promise.take());
         } else if constexpr (!std::is_void_v<T>) {
             try {
                 value_.emplace(promise.take());
             } catch (...) {
-                set_failure(std::current_exception(), promise.wait_location());
+                set_failure(Failure(std::current_exception(), promise.wait_location()));
             }
         }
         std::exchange(task_, nullptr).destroy();

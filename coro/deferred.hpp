@@ -5,6 +5,7 @@
 
 #include <lariat/coro/deferred_level.hpp>
 #include <lariat/coro/deferred_timeout.hpp>
+#include <lariat/coro/task.hpp>
 
 #include <concepts>
 #include <memory>
@@ -20,10 +21,10 @@ namespace lariat {
 /// fire and hands another out. Const handles can do everything, as const pointers can.
 ///
 /// Callbacks run synchronously, inside `callback()` or, when it has been fired, inside `add_callback`. The result is a
-/// slot: each callback replaces it. A callback that returns T, Failure or Deferred<T> (or throws) leaves the type as it
-/// is and can be added to any handle. One that returns something else changes the Deferred's type: such a callback can
-/// only be added to an rvalue, `std::move(d).add_callback(f)` or a chain on a temporary, and gives a Deferred<U>. What
-/// comes after that belongs to the same Deferred: cancelling it cancels the source.
+/// slot: each callback replaces it. A callback that returns T, Failure, Deferred<T> or Task<T> (or throws) leaves the
+/// type as it is and can be added to any handle. One that returns something else changes the Deferred's type: such a
+/// callback can only be added to an rvalue, `std::move(d).add_callback(f)` or a chain on a temporary, and gives a
+/// Deferred<U>. What comes after that belongs to the same Deferred: cancelling it cancels the source.
 ///
 /// A result that was handed to another Deferred or awaited leaves nothing behind; later callbacks get T{}, or a
 /// ResultTakenError on the errback path when T has no default. The same goes for an errback that returns nothing.
@@ -37,6 +38,8 @@ class Deferred {
     static_assert(!std::is_reference_v<T> && !std::is_const_v<T>, "lariat: a Deferred holds values; use a pointer");
     static_assert(!detail::is_deferred<T>, "lariat: Deferred<Deferred<T>> cannot exist; a Deferred that is returned or "
                                            "awaited gives its own result");
+    static_assert(!detail::is_task<T>, "lariat: a Task is not a result: return ensure_deferred(task) instead, which "
+                                       "starts it");
     static_assert(!std::is_same_v<T, Failure>, "lariat: every Deferred may hold a Failure; use Deferred<>");
     using State = detail::DeferredState<T>;
 
@@ -54,8 +57,7 @@ public:
     requires(std::is_invocable_v<std::decay_t<F>&, Deferred&> || std::is_invocable_v<std::decay_t<F>&>)
     explicit Deferred(F&& canceller, const std::source_location& where = std::source_location::current())
         : Deferred(where) {
-        state_->set_canceller(
-            detail::new_in_frame<Canceller<std::decay_t<F>>>(std::in_place, std::forward<F>(canceller)));
+        set_canceller(std::forward<F>(canceller));
     }
 
     Deferred(const Deferred& other) noexcept : state_(other.state_) {
@@ -235,6 +237,12 @@ private:
     friend struct detail::DeferredAccess;
 
     template <class F>
+    void set_canceller(F&& canceller) const {
+        state_->set_canceller(
+            detail::new_in_frame<Canceller<std::decay_t<F>>>(std::in_place, std::forward<F>(canceller)));
+    }
+
+    template <class F>
     class Canceller final : public detail::DeferredCanceller {
     public:
         template <class G>
@@ -356,8 +364,8 @@ template <class T = void>
     return deferred;
 }
 
-/// Calls `f(arguments...)` now: what it returns becomes a fired Deferred, a Deferred comes back as it is, a Failure or
-/// an exception becomes a failed one.
+/// Calls `f(arguments...)` now: what it returns becomes a fired Deferred, a Deferred comes back as it is, a Task is
+/// started (see ensure_deferred), a Failure or an exception becomes a failed one.
 template <class F, class... A>
 auto maybe_deferred(F&& f, A&&... arguments) {
     using R = std::decay_t<std::invoke_result_t<F, A...>>;
@@ -365,6 +373,8 @@ auto maybe_deferred(F&& f, A&&... arguments) {
     try {
         if constexpr (detail::is_deferred<R>) {
             return Deferred<U>(std::invoke(std::forward<F>(f), std::forward<A>(arguments)...));
+        } else if constexpr (detail::is_task<R>) {
+            return ensure_deferred(std::invoke(std::forward<F>(f), std::forward<A>(arguments)...));
         } else if constexpr (std::is_void_v<R>) {
             std::invoke(std::forward<F>(f), std::forward<A>(arguments)...);
             return succeed();
@@ -397,3 +407,4 @@ auto execute(F&& f, A&&... arguments) {
 }  // namespace lariat
 
 #include <lariat/coro/deferred_coroutine.hpp>  // IWYU pragma: export
+#include <lariat/coro/deferred_task.hpp>       // IWYU pragma: export

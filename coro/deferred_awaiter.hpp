@@ -121,6 +121,15 @@ private:
     bool refused_ = false;
 };
 
+template <class T>
+DeferredAwaiter<T> await_in(PromiseBase& promise, const Deferred<T>& deferred) noexcept {
+    return DeferredAwaiter<T>(deferred, &promise.raised());
+}
+template <class T>
+DeferredAwaiter<T> await_in(PromiseBase& promise, Deferred<T>&& deferred) noexcept {
+    return DeferredAwaiter<T>(std::move(deferred), &promise.raised());
+}
+
 }  // namespace lariat::detail
 
 namespace lariat {

@@ -11,7 +11,6 @@
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
-#include <exception>
 #include <source_location>
 #include <type_traits>
 #include <utility>
@@ -57,11 +56,10 @@ public:
                       "lariat: name this object before the co_await: g++ 12 destroys owning aggregates and closures "
                       "twice when they are temporaries of such an expression (GCC PR 107288)");
         set_wait_location(where);
-        if constexpr (is_deferred<A>) {
-            using U = typename deferred_traits<std::remove_cvref_t<A>>::type;
-            return DeferredAwaiter<U>(std::forward<A>(awaited), &raised_);
+        if constexpr (is_hidden<std::remove_cvref_t<A>>) {
+            return tracing(awaited.unwrap(*this));
         } else if constexpr (HasCoAwait<A> || IsAwaiter<A>) {
-            return std::forward<A>(awaited);
+            return tracing(std::forward<A>(awaited));
         } else {
             return ValueAwaiter<A>(std::forward<A>(awaited));
         }
@@ -82,39 +80,27 @@ protected:
         if (offset < newest_frame.size) frame_size_ = newest_frame.size;
     }
 
-    /// What the exception being handled is as a Failure: one that was raised by an await keeps its trace.
-    Failure unhandled() noexcept {
-        std::exception_ptr thrown = std::current_exception();
-        Failure failure =
-            raised_.same_exception(thrown) ? std::move(raised_) : Failure(std::move(thrown), std::source_location());
-        failure.add_frame(wait_file(), wait_line(), body_.function_name());
-        return failure;
-    }
-
     CancelContext own_context_{false};
     std::size_t frame_size_ = 0;  // 0 when a parameter's constructor made another coroutine
-    Failure raised_;
-    std::source_location body_;
 };
 
 template <class T>
 class DeferredPromiseWithState : public DeferredPromiseBase {
 public:
     Deferred<T> get_return_object(const std::source_location& where = std::source_location::current()) {
-        body_ = where;
-        set_wait_location(where);
+        set_body_location(where);
         state_ = DeferredState<T>::create(where);
         state_->add_feed();
         state_->set_coroutine(own_context_);
         return DeferredAccess::adopt(state_);
     }
-    void unhandled_exception() noexcept { state_->fail(unhandled()); }
+    void unhandled_exception() noexcept { state_->fail(note_unhandled()); }
 
     class Finished {
     public:
         explicit Finished(DeferredPromiseWithState& promise) noexcept : promise_(promise) {}
         bool await_ready() const noexcept {
-            promise_.raised_ = Failure();
+            promise_.raised() = Failure();
             promise_.state_->finish_coroutine(promise_.own_context_);
             return true;  // the frame goes at once
         }

@@ -2,11 +2,12 @@
 // How callbacks are called and what becomes of what they return. Rules:
 //   a callback gets the value, an errback the Failure, a "both" a DeferredResult; extra arguments follow; a callable
 //   that takes no result may leave it out
-//   a returned Deferred is waited for, a returned Failure or a thrown exception fails the Deferred, a returned
-//   DeferredResult is the result
+//   a returned Deferred is waited for, a returned Task is started and waited for, a returned Failure or a thrown
+//   exception fails the Deferred, a returned DeferredResult is the result
 #pragma once
 
 #include <lariat/coro/deferred_slot.hpp>
+#include <lariat/coro/task.hpp>
 
 #include <functional>
 #include <new>
@@ -33,6 +34,10 @@ struct DeferredAccess {
     static DeferredState<T>* release(Deferred<T>& deferred) noexcept {
         return std::exchange(deferred.state_, nullptr);
     }
+    template <class T, class F>
+    static void set_canceller(const Deferred<T>& deferred, F&& canceller) {
+        deferred.set_canceller(std::forward<F>(canceller));
+    }
     /// Makes an object of a handle that is already counted.
     template <class T>
     static Deferred<T> adopt(DeferredState<T>* state) noexcept {
@@ -53,6 +58,11 @@ struct deferred_traits<Deferred<T>> {
 template <class T>
 struct deferred_traits<DeferredResult<T>> {
     static constexpr bool is_deferred = false, is_result = true;
+    using type = T;
+};
+template <class T>
+struct deferred_traits<Task<T>> {
+    static constexpr bool is_deferred = false, is_result = false;
     using type = T;
 };
 template <class D>
@@ -125,7 +135,7 @@ template <class R, class U>
 consteval bool fits_deferred() {
     if constexpr (std::is_same_v<R, Failure> || std::is_void_v<R>) {
         return true;
-    } else if constexpr (deferred_traits<R>::is_deferred || deferred_traits<R>::is_result) {
+    } else if constexpr (deferred_traits<R>::is_deferred || deferred_traits<R>::is_result || is_task<R>) {
         return std::is_same_v<typename deferred_traits<R>::type, U>;
     } else if constexpr (std::is_void_v<U>) {
         return false;
@@ -148,6 +158,9 @@ DeferredState<U>* call_and_store(DeferredState<U>& target, F& callable, Arg&& ar
             target.set_failure(call_with(callable, std::forward<Arg>(argument)));
         } else if constexpr (deferred_traits<R>::is_deferred) {
             R inner = call_with(callable, std::forward<Arg>(argument));
+            return DeferredAccess::release(inner);
+        } else if constexpr (is_task<R>) {
+            Deferred<U> inner = ensure_deferred(call_with(callable, std::forward<Arg>(argument)));
             return DeferredAccess::release(inner);
         } else if constexpr (deferred_traits<R>::is_result) {
             target.set_result(call_with(callable, std::forward<Arg>(argument)));

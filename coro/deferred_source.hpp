@@ -6,6 +6,7 @@
 #include <lariat/coro/deferred.hpp>
 #include <lariat/io/base/log.hpp>
 
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -24,12 +25,23 @@ public:
     }
 
     [[nodiscard]] bool called() const noexcept { return state_->called(); }
-    /// Fires it with the value, the failure or the result; nothing happens when it has been fired.
+    /// Fires it with the value or the failure; nothing happens when it has been fired.
     template <class V>
     void fire(V&& result) {
         if (state_->called()) return;
         state_->add_handle();
-        DeferredAccess::adopt(state_).callback(std::forward<V>(result));
+        const Deferred<T> deferred = DeferredAccess::adopt(state_);
+        if constexpr (std::is_same_v<std::remove_cvref_t<V>, Failure>) {
+            deferred.errback(std::forward<V>(result));
+        } else {
+            deferred.callback(std::forward<V>(result));
+        }
+    }
+    void fire() requires std::is_void_v<T>
+    {
+        if (state_->called()) return;
+        state_->add_handle();
+        DeferredAccess::adopt(state_).callback();
     }
 
 private:

@@ -135,6 +135,7 @@ public:
     [[nodiscard]] std::string describe(const std::string& result) const;
     [[nodiscard]] bool same_deferred(const DeferredStage& other) const noexcept { return root_ == other.root_; }
 
+    void set_created(const std::source_location& where) noexcept { created_ = where; }
     void set_canceller(DeferredCanceller* canceller) noexcept { canceller_ = canceller; }
     void set_waiting_on(DeferredStage* inner) noexcept { waiting_on_ = inner; }
     void set_running(bool on) noexcept { running_ = on; }

@@ -14,12 +14,20 @@ namespace detail {
 template <class T>
 class JoinTask final : public Operation<JoinTask<T>>, public RootJoiner {
 public:
-    explicit JoinTask(ResultRoot<T>& root) noexcept : root_(root) { root_.acquire(); }
+    explicit JoinTask(ResultRoot<T>& root, Failure* raised = nullptr) noexcept : root_(root), raised_(raised) {
+        root_.acquire();
+    }
     ~JoinTask() { root_.release(); }
 
     T await_resume() {
         this->check();
+        if (raised_ && root_.failure()) *raised_ = root_.failure();
         return root_.take();
+    }
+
+    friend JoinTask&& await_in(PromiseBase& promise, JoinTask&& join) noexcept {
+        join.raised_ = &promise.raised();
+        return std::move(join);
     }
 
 private:
@@ -36,6 +44,7 @@ private:
     const char* verb() const noexcept override { return "waiting for a task"; }
 
     ResultRoot<T>& root_;
+    Failure* raised_;
 };
 
 }  // namespace detail
@@ -64,6 +73,9 @@ public:
     ///
     /// Cancellation: ends the wait, not the task.
     auto operator co_await() const noexcept { return detail::JoinTask<T>(root()); }
+    friend detail::JoinTask<T> await_in(detail::PromiseBase& promise, const JoinHandle& handle) noexcept {
+        return detail::JoinTask<T>(handle.root(), &promise.raised());
+    }
     /// The same with a limit: `co_await job.join().within(5s)`. A deadline that passes ends the wait, not the task.
     [[nodiscard]] detail::JoinTask<T> join() const noexcept { return detail::JoinTask<T>(root()); }
 

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: MIT
-// What the promises of all coroutine types share: who awaits them, where they wait, how they are cancelled, and the
-// guards against constructs that g++ 12 miscompiles.
+// What the promises of all coroutine types share: who awaits them, where they wait, how they are cancelled, what they
+// failed with and the places that passed, and the guards against constructs that g++ 12 miscompiles.
 #pragma once
 
 #include <lariat/coro/cancel.hpp>
 #include <lariat/coro/frame_allocator.hpp>
+#include <lariat/runtime/failure.hpp>
 
 #include <concepts>
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <source_location>
 #include <string_view>
 #include <type_traits>
@@ -75,15 +77,66 @@ public:
     }
     void set_context(CancelContext& context) noexcept { context_ = &context; }
     void set_wait_location(const std::source_location& where) noexcept { wait_location_ = where; }
+    /// The coroutine itself, before its first wait. Its name in traces: places of awaits carry a mangled one in g++ 12.
+    void set_body_location(const std::source_location& where) noexcept { body_location_ = wait_location_ = where; }
+    /// The coroutine leaves no line in traces.
+    void hide_from_traces() noexcept { set_body_location(std::source_location()); }
+
+    /// What the last await that failed raised, with its trace; what the coroutine ended with, once it has. An awaiter
+    /// that throws what somebody else failed with stores it here first.
+    [[nodiscard]] Failure& raised() noexcept { return raised_; }
 
     static void* operator new(std::size_t size) { return allocate_frame(size); }
     static void operator delete(void* frame, std::size_t size) noexcept { release_frame(frame, size); }
+
+protected:
+    /// What an await_transform makes of what is awaited: an awaiter that stores what it throws in raised(), where there
+    /// is one, and otherwise the object itself.
+    template <class A>
+    decltype(auto) tracing(A&& awaited) {
+        if constexpr (requires { await_in(*this, static_cast<A&&>(awaited)); }) {
+            return await_in(*this, static_cast<A&&>(awaited));
+        } else {
+            return static_cast<A&&>(awaited);
+        }
+    }
+    /// The exception being handled, which ends the coroutine: with the trace it had if an await raised it, and with the
+    /// place of the coroutine added.
+    Failure& note_unhandled() noexcept {
+        std::exception_ptr thrown = std::current_exception();
+        if (!raised_.same_exception(thrown)) raised_ = Failure(std::move(thrown), std::source_location());
+        if (body_location_.line() != 0) raised_.add_frame(wait_file(), wait_line(), body_location_.function_name());
+        return raised_;
+    }
 
 private:
     PromiseBase* parent_ = nullptr;
     CancelContext* context_ = nullptr;
     std::source_location wait_location_;  // one pointer
+    std::source_location body_location_;
+    Failure raised_;
 };
+
+/// `co_await Hidden(awaitable)`: for the coroutines that are lariat's own, which leave no line in traces.
+template <class A>
+class Hidden {
+public:
+    explicit Hidden(A&& awaited) noexcept : awaited_(static_cast<A&&>(awaited)) {}
+
+    A&& unwrap(PromiseBase& promise) const noexcept {
+        promise.hide_from_traces();
+        return static_cast<A&&>(awaited_);
+    }
+
+private:
+    A&& awaited_;
+};
+template <class A>
+Hidden(A&&) -> Hidden<A>;
+template <class>
+inline constexpr bool is_hidden = false;
+template <class A>
+inline constexpr bool is_hidden<Hidden<A>> = true;
 
 /// A promise of ours, as an awaiter's `await_suspend` sees it.
 template <class P>

@@ -46,7 +46,7 @@ int status_without_result(TaskRoot& root) noexcept {
         print_line("error: the reactor was stopped by crash() before the task had ended");
         return 1;
     }
-    const Failure failure(root.failure());
+    const Failure& failure = root.failure();
     const auto* cancelled = failure.value<Cancelled>();
     if (cancelled && cancelled->reason() == CancelReason::shutdown) return 0;
     print_line("error: " + failure.type_name() + ": " + failure.error_message());

@@ -15,7 +15,6 @@
 
 #include <coroutine>
 #include <cstdint>
-#include <exception>
 #include <memory>
 #include <optional>
 #include <source_location>
@@ -63,27 +62,35 @@ public:
 
     /// Notes the place of the coroutine itself, so that a Task which has not waited yet has one too.
     std::suspend_always initial_suspend(std::source_location where = std::source_location::current()) noexcept {
-        set_wait_location(where);
+        set_body_location(where);
         return {};
     }
     [[nodiscard]] FinalAwaiter final_suspend() const noexcept { return {}; }
-    void unhandled_exception() noexcept { exception_ = std::current_exception(); }
+    void unhandled_exception() noexcept {
+        note_unhandled();
+        failed_ = true;
+    }
 
     /// Every `co_await` of a Task passes here: its place is noted, and awaitables that g++ 12 would destroy twice are
     /// rejected.
     template <class A>
-    A&& await_transform(A&& awaitable, std::source_location where = std::source_location::current()) noexcept {
+    decltype(auto) await_transform(A&& awaitable, std::source_location where = std::source_location::current()) {
         static_assert(!(std::is_lvalue_reference_v<A> && is_task<std::remove_cvref_t<A>>),
                       "a Task is awaited once and gives its result away: write co_await std::move(task)");
         static_assert(safe_as_temporary<std::remove_cvref_t<A>>,
                       "this awaitable is an aggregate that owns something; g++ 12 destroys such temporaries of a "
                       "co_await expression twice (PR 107288): give the class a constructor");
-        set_wait_location(where);
-        return static_cast<A&&>(awaitable);
+        if constexpr (is_hidden<std::remove_cvref_t<A>>) {
+            return tracing(awaitable.unwrap(*this));
+        } else {
+            set_wait_location(where);
+            return tracing(static_cast<A&&>(awaitable));
+        }
     }
 
     [[nodiscard]] State state() const noexcept { return state_; }
-    [[nodiscard]] const std::exception_ptr& exception() const noexcept { return exception_; }
+    /// Ended with an exception, which raised() holds.
+    [[nodiscard]] bool has_failed() const noexcept { return failed_; }
 
     /// Runs until the first real wait. True when the Task has ended and its awaiter goes on at once.
     bool start_awaited(std::coroutine_handle<> self, std::coroutine_handle<> parent) noexcept {
@@ -111,6 +118,9 @@ protected:
                       "the captures of this lambda coroutine die with the lambda, before the coroutine has ended: pass "
                       "them as parameters");
     }
+    void throw_if_failed() {
+        if (failed_) raised().raise();
+    }
 
 private:
     std::coroutine_handle<> end() noexcept {
@@ -126,8 +136,8 @@ private:
         std::coroutine_handle<> continuation_;  // awaited
         TaskEnd* root_;                         // rooted
     };
-    std::exception_ptr exception_;
     State state_ = State::created;
+    bool failed_ = false;
 };
 
 template <class T>
@@ -147,7 +157,7 @@ public:
 
     /// The result; throws what the Task ended with.
     T take() {
-        if (exception()) std::rethrow_exception(exception());
+        throw_if_failed();
         return std::move(*value_);
     }
 
@@ -165,7 +175,7 @@ public:
     Task<T&> get_return_object() noexcept;
     void return_value(T& value) noexcept { value_ = std::addressof(value); }
     T& take() {
-        if (exception()) std::rethrow_exception(exception());
+        throw_if_failed();
         return *value_;
     }
 
@@ -182,9 +192,7 @@ public:
     }
     Task<void> get_return_object() noexcept;
     void return_void() const noexcept {}
-    void take() const {
-        if (exception()) std::rethrow_exception(exception());
-    }
+    void take() { throw_if_failed(); }
 };
 
 /// Owns the frame of a Task that is being awaited, until the end of the await expression.
@@ -211,7 +219,11 @@ public:
         task_.promise().set_parent(parent.promise());
         return !task_.promise().start_awaited(task_, parent);
     }
-    T await_resume() { return task_.promise().take(); }
+    T await_resume() {
+        auto& promise = task_.promise();
+        if (promise.has_failed()) promise.parent()->raised() = promise.raised();
+        return promise.take();
+    }
 
 private:
     Handle task_;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <lariat/coro/task_root.hpp>
 
-#include <lariat/runtime/failure.hpp>
 #include <lariat/runtime/reactor.hpp>
 #include <lariat/runtime/report.hpp>
 
@@ -41,7 +40,7 @@ void TaskRoot::run_later() noexcept {
 }
 
 void TaskRoot::fail_to_start(std::exception_ptr failure) noexcept {
-    set_failure(std::move(failure), {});
+    set_failure(Failure(std::move(failure), std::source_location()));
     ended_ = true;
     finish();
 }
@@ -56,15 +55,13 @@ void TaskRoot::finish() noexcept {
     release();
 }
 
-bool TaskRoot::has_failed() const noexcept { return failure_ && !Failure(failure_).check<Cancelled>(); }
+bool TaskRoot::has_failed() const noexcept { return failure_ && !failure_.check<Cancelled>(); }
 
 void TaskRoot::log_failure(const char* consequence) const noexcept {
     try {
         std::string text = "a task failed; ";
         text += consequence;
-        Failure failure(failure_, failed_at_);
-        failure.add_frame(origin_);
-        lariat::log_failure("task", text, failure);
+        lariat::log_failure("task", text, failure_);
     } catch (...) {
         // Out of memory: there is nobody left to tell.
     }

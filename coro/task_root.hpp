@@ -10,11 +10,11 @@
 
 #include <lariat/coro/task.hpp>
 #include <lariat/io/base/intrusive_list.hpp>
+#include <lariat/runtime/failure.hpp>
 #include <lariat/runtime/ready.hpp>
 
 #include <cstdint>
 #include <exception>
-#include <source_location>
 #include <utility>
 
 namespace lariat {
@@ -73,12 +73,13 @@ public:
     void cancel(CancelReason reason) noexcept;
     /// True when the frame is gone and the result can be taken.
     [[nodiscard]] bool is_done() const noexcept { return done_; }
-    [[nodiscard]] const std::exception_ptr& failure() const noexcept { return failure_; }
+    /// Empty when it has not failed.
+    [[nodiscard]] const Failure& failure() const noexcept { return failure_; }
     /// Somebody knows of the failure: it need not be logged.
     void set_observed() noexcept { observed_ = true; }
     /// True when it failed with anything but Cancelled.
     [[nodiscard]] bool has_failed() const noexcept;
-    /// Logs the failure with its origin, and what became of it.
+    /// Logs the failure with its trace, and what became of it.
     void log_failure(const char* consequence) const noexcept;
 
     /// At most one waits at a time.
@@ -102,7 +103,6 @@ protected:
     template <class Handle>
     void start(Handle task) noexcept {
         TaskPromiseBase& promise = task.promise();
-        origin_ = promise.wait_location();
         promise.set_context(context_);
         starting_ = true;
         promise.start_rooted(task, *this);
@@ -113,10 +113,7 @@ protected:
     void fail_to_start(std::exception_ptr failure) noexcept;
     /// Takes the result or the failure out of the Task, destroys its frame and what it was called with.
     virtual void settle() noexcept = 0;
-    void set_failure(std::exception_ptr failure, const std::source_location& where) noexcept {
-        failure_ = std::move(failure);
-        failed_at_ = where;
-    }
+    void set_failure(Failure failure) noexcept { failure_ = std::move(failure); }
 
 private:
     class Later : public Ready {
@@ -137,9 +134,7 @@ private:
     CancelContext context_{true};
     RootOwner* owner_;
     RootJoiner* joiner_ = nullptr;
-    std::exception_ptr failure_;
-    std::source_location origin_;     // the coroutine
-    std::source_location failed_at_;  // the await it stood at last
+    Failure failure_;
     std::uint32_t references_ = 1;
     bool starting_ = false;
     bool ended_ = false;

@@ -10,7 +10,6 @@
 #include <lariat/coro/task.hpp>
 
 #include <cstdint>
-#include <exception>
 #include <functional>
 #include <type_traits>
 #include <utility>
@@ -56,7 +55,7 @@ private:
 
     detail::RunScope* waiting_ = nullptr;
     const detail::TaskRoot* body_ = nullptr;
-    std::exception_ptr failure_;
+    Failure failure_;
     ScopePolicy policy_;
     bool cancel_called_ = false;  // by cancel(), not from outside and not because of a failure
 };
@@ -73,6 +72,7 @@ public:
 
     template <LariatPromise P>
     bool await_suspend(std::coroutine_handle<P> waiter) noexcept {
+        raised_ = &waiter.promise().raised();
         const CancelContext& context = *waiter.promise().context();
         if (context.is_cancelled()) scope_.cancel_roots(context.reason());
         begin_body();
@@ -83,7 +83,9 @@ public:
     }
     /// Throws the failure of the scope, if any.
     void await_resume() const {
-        if (scope_.failure_) std::rethrow_exception(scope_.failure_);
+        if (!scope_.failure_) return;
+        *raised_ = scope_.failure_;
+        raised_->raise();
     }
     void ended() noexcept { resume(); }
 
@@ -96,6 +98,7 @@ private:
     void cancel(CancelReason reason) noexcept final { scope_.cancel_roots(reason); }
 
     TaskScope& scope_;
+    Failure* raised_ = nullptr;
 };
 
 template <class Root>
@@ -166,7 +169,7 @@ auto with_scope(ScopePolicy policy, F body, A... arguments) -> Task<typename det
         maker.owner(), detail::ScopeBody<F>(maker.scope, std::move(body)), std::move(arguments)...);
     root.acquire();
     const JoinHandle<T> handle(root);
-    co_await detail::RunScopeWith(maker.scope, root);
+    co_await detail::Hidden(detail::RunScopeWith(maker.scope, root));
     if constexpr (std::is_void_v<T>) {
         if (maker.ended_by_itself(root)) co_return;
     }
