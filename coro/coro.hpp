@@ -2,14 +2,17 @@
 // Everything of the layer coro.
 #pragma once
 
-#include <lariat/coro/cancel.hpp>       // IWYU pragma: export
-#include <lariat/coro/connect.hpp>      // IWYU pragma: export
-#include <lariat/coro/deferred.hpp>     // IWYU pragma: export
-#include <lariat/coro/join_handle.hpp>  // IWYU pragma: export
-#include <lariat/coro/listener.hpp>     // IWYU pragma: export
-#include <lariat/coro/run.hpp>          // IWYU pragma: export
-#include <lariat/coro/sleep.hpp>        // IWYU pragma: export
-#include <lariat/coro/spawn.hpp>        // IWYU pragma: export
-#include <lariat/coro/task.hpp>         // IWYU pragma: export
-#include <lariat/coro/task_scope.hpp>   // IWYU pragma: export
-#include <lariat/coro/tcp_stream.hpp>   // IWYU pragma: export
+#include <lariat/coro/cancel.hpp>           // IWYU pragma: export
+#include <lariat/coro/connect.hpp>          // IWYU pragma: export
+#include <lariat/coro/deferred.hpp>         // IWYU pragma: export
+#include <lariat/coro/deferred_future.hpp>  // IWYU pragma: export
+#include <lariat/coro/filesystem_lock.hpp>  // IWYU pragma: export
+#include <lariat/coro/from_callback.hpp>    // IWYU pragma: export
+#include <lariat/coro/join_handle.hpp>      // IWYU pragma: export
+#include <lariat/coro/listener.hpp>         // IWYU pragma: export
+#include <lariat/coro/run.hpp>              // IWYU pragma: export
+#include <lariat/coro/sleep.hpp>            // IWYU pragma: export
+#include <lariat/coro/spawn.hpp>            // IWYU pragma: export
+#include <lariat/coro/task.hpp>             // IWYU pragma: export
+#include <lariat/coro/task_scope.hpp>       // IWYU pragma: export
+#include <lariat/coro/tcp_stream.hpp>       // IWYU pragma: export

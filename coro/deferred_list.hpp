@@ -30,6 +30,11 @@ public:
     /// The position of the Deferred that failed.
     [[nodiscard]] std::size_t index() const noexcept { return index_; }
 
+    /// The same failure of the same Deferred.
+    friend bool operator==(const FirstError& a, const FirstError& b) noexcept {
+        return a.index_ == b.index_ && a.sub_failure_.same_exception(b.sub_failure_.exception());
+    }
+
 private:
     Failure sub_failure_;
     std::size_t index_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The scripts of DEFERRED.md sections 6 and 8: cancellation and timeouts.
 #include <lariat/coro/deferred.hpp>
+#include <lariat/test/support/clock.hpp>
 #include <lariat/test/support/transcript.hpp>
 
 #include <doctest/doctest.h>
@@ -11,6 +12,7 @@
 namespace lariat {
 namespace {
 
+using test::Clock;
 using test::KeyError;
 using test::short_type;
 using test::Transcript;
@@ -120,50 +122,6 @@ TEST_CASE("D11 the reason of a cancellation arrives") {
     d.cancel(CancelReason::shutdown);
     CHECK(reason == CancelReason::shutdown);
 }
-
-/// Twisted's task.Clock, as far as add_timeout needs it.
-class Clock {
-    struct Call {
-        Duration when;
-        Function<void()> run;
-        bool active = true;
-    };
-
-public:
-    class Handle {
-    public:
-        explicit Handle(std::shared_ptr<Call> call) : call_(std::move(call)) {}
-        [[nodiscard]] bool active() const { return call_->active; }
-        void cancel() {
-            call_->active = false;
-            call_->run.reset();
-        }
-
-    private:
-        std::shared_ptr<Call> call_;
-    };
-    Handle call_later(Duration delay, Function<void()> f) {
-        calls_.push_back(std::make_shared<Call>(Call{now_ + delay, std::move(f)}));
-        return Handle(calls_.back());
-    }
-    void advance(Duration by) {
-        now_ += by;
-        for (std::size_t i = 0; i < calls_.size(); ++i) {
-            if (const auto call = calls_[i]; call->active && call->when <= now_) {
-                call->active = false;
-                call->run();
-                call->run.reset();
-            }
-        }
-    }
-    [[nodiscard]] long active() const {
-        return std::count_if(calls_.begin(), calls_.end(), [](const auto& call) { return call->active; });
-    }
-
-private:
-    Duration now_{};
-    std::vector<std::shared_ptr<Call>> calls_;
-};
 
 TEST_CASE("D15 the whole script of section 8") {
     using D = Deferred<std::string>;

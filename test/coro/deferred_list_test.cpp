@@ -185,6 +185,14 @@ TEST_CASE("D19 gather_results can be awaited, and cancelled through the coroutin
     CHECK(first_error);
 }
 
+TEST_CASE("D17 FirstErrors are equal when index and failure are") {
+    const Failure failure = KeyError("k");
+    CHECK(FirstError(failure, 1) == FirstError(failure, 1));
+    CHECK(FirstError(failure, 1) != FirstError(failure, 2));
+    CHECK(FirstError(failure, 1) != FirstError(KeyError("k"), 1));
+    CHECK(std::string(FirstError(failure, 1).what()) == "FirstError[#1, lariat::test::KeyError: k]");
+}
+
 TEST_CASE("D20 the script on race") {
     CapturedLogs logs;
     Transcript out;
