@@ -31,8 +31,8 @@ public:
     ResultTakenError();
 };
 
-/// With debugging, AlreadyCalledError also says where the Deferred was created ("C:") and first fired ("I:"). For the
-/// whole process, off at first.
+/// With debugging, AlreadyCalledError and the report of an unhandled error also say where the Deferred was created
+/// ("C:") and first fired ("I:"). For the whole process, off at first.
 void set_debugging(bool on) noexcept;
 [[nodiscard]] bool debugging() noexcept;
 

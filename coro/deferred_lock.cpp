@@ -5,7 +5,11 @@
 
 namespace lariat {
 
-DeferredSemaphore::DeferredSemaphore(std::size_t tokens) : limit_(tokens), free_(tokens) {
+DeferredSemaphore::DeferredSemaphore(std::size_t tokens)
+    : DeferredSemaphore(tokens, "Someone released me too many times: too many tokens!") {}
+
+DeferredSemaphore::DeferredSemaphore(std::size_t tokens, const char* nothing_out)
+    : limit_(tokens), free_(tokens), nothing_out_(nothing_out) {
     if (tokens == 0) throw UsageError("DeferredSemaphore requires tokens >= 1");
 }
 
@@ -20,10 +24,7 @@ Deferred<> DeferredSemaphore::acquire(const std::source_location& where) {
 }
 
 void DeferredSemaphore::release() {
-    if (free_ + handing_over_ >= limit_) {
-        throw UsageError(limit_ == 1 ? "Tried to release an unlocked lock"
-                                     : "Someone released me too many times: too many tokens!");
-    }
+    if (free_ + handing_over_ >= limit_) throw UsageError(nothing_out_);
     if (in_release_ && !waiting_.empty()) {
         ++handing_over_;
         return;

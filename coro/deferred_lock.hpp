@@ -48,9 +48,14 @@ public:
     /// How many wait.
     [[nodiscard]] std::size_t waiting() const noexcept { return waiting_.size(); }
 
+protected:
+    /// With what release() says when no token is out.
+    DeferredSemaphore(std::size_t tokens, const char* nothing_out);
+
 private:
     std::size_t limit_;
     std::size_t free_;
+    const char* nothing_out_;
     std::size_t handing_over_ = 0;  // tokens released inside a waiter's callback
     bool in_release_ = false;
     std::deque<Deferred<>> waiting_;
@@ -59,7 +64,7 @@ private:
 /// A semaphore of one token.
 class DeferredLock : private DeferredSemaphore {
 public:
-    DeferredLock() : DeferredSemaphore(1) {}
+    DeferredLock() : DeferredSemaphore(1, "Tried to release an unlocked lock") {}
 
     using DeferredSemaphore::acquire;
     using DeferredSemaphore::release;

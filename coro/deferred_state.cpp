@@ -19,6 +19,10 @@ std::string place(const std::source_location& where) {
     return std::string(where.file_name()) + ":" + std::to_string(where.line());
 }
 
+std::string debug_text(const std::source_location& created, const std::source_location& fired) {
+    return " C: Deferred was created:\n C:  " + place(created) + "\n I: First Invoker was:\n I:  " + place(fired);
+}
+
 }  // namespace
 
 AbandonedError::AbandonedError(const std::source_location& created)
@@ -119,10 +123,7 @@ bool DeferredStage::refuse_fire() {
     }
     std::string text = "this Deferred was fired already";
     if (upstream_ && !called_) text = "this Deferred gets its result from the callback that changed its type";
-    if (debugging()) {
-        text += "\n C: Deferred was created:\n C:  " + place(created_);
-        text += "\n I: First Invoker was:\n I:  " + place(fired_);
-    }
+    if (debugging()) text += "\n" + debug_text(created_, fired_);
     throw AlreadyCalledError(std::move(text));
 }
 
@@ -351,8 +352,9 @@ void DeferredStage::destroy_all() noexcept {
 
 void DeferredStage::report_unhandled() noexcept {
     try {
-        log(LogLevel::critical, "deferred",
-            "Unhandled error in Deferred created at " + place(created_) + ":\n" + failure_.traceback());
+        std::string text = "Unhandled error in Deferred created at " + place(created_) + ":\n";
+        if (debugging()) text += debug_text(created_, root_->fired_) + "\n";
+        log(LogLevel::critical, "deferred", text + failure_.traceback());
     } catch (...) {
         log(LogLevel::critical, "deferred", "Unhandled error in Deferred (no memory to describe it)");
     }

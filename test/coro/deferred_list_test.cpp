@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The scripts of DEFERRED.md section 9: DeferredList, gather_results and race.
+// DeferredList, gather_results and race beyond the scripts.
 #include <lariat/coro/deferred_list.hpp>
 
 #include <lariat/io/base/log.hpp>
@@ -29,52 +29,6 @@ DeferredListOptions options(bool one_callback, bool one_errback, bool consume) {
     return chosen;
 }
 
-void show(Transcript& out, std::string tag, const Deferred<DeferredListResult<std::string>>& list) {
-    Deferred(list)
-        .add_callback([&out, tag](const DeferredListResult<std::string>& r) {
-            std::string line;
-            if (r.winner) line = "('" + *r.winner->first + "', " + std::to_string(r.winner->second) + ")";
-            for (const auto& each : r.results)
-                line += each ? "(1 " + *each + ")" : "(0 " + short_type(each.failure()) + ")";
-            out.say(tag, line);
-        })
-        .add_errback([&out, tag](const Failure& f) {
-            const auto* first = f.value<FirstError>();
-            out.say(tag, "FAILED", short_type(f), first->index(), short_type(first->sub_failure()));
-        });
-}
-
-TEST_CASE("D16 D17 the flags of DeferredList") {
-    CapturedLogs logs;
-    Transcript out;
-    {
-        Text a, b;
-        show(out, "default", List({a, b}, options(false, false, true)));
-        b.callback("B");
-        a.errback(KeyError());
-    }
-    {
-        Text a, b;
-        show(out, "one callback", List({a, b}, options(true, false, true)));
-        a.errback(KeyError());
-        b.callback("B");
-    }
-    {
-        Text a, b;
-        show(out, "one errback", List({a, b}, options(false, true, true)));
-        b.errback(KeyError());
-        a.callback("A");
-    }
-    show(out, "empty", List({}));
-    out.say("empty+fireOnOneCallback fired:", List({}, options(true, false, false)).called());
-    show(out, "already fired",
-         List({succeed(std::string("1")), succeed(std::string("2"))}, options(true, false, false)));
-    CHECK(out.text()
-          == "default (0 KeyError)(1 B)\none callback ('B', 1)\none errback FAILED FirstError 1 KeyError\n"
-             "empty \nempty+fireOnOneCallback fired: 0\nalready fired ('1', 0)\n");
-    CHECK(logs.events().empty());
-}
-
 TEST_CASE("D14 D17 a child keeps its failure unless the list consumes it; values stay in the children") {
     CapturedLogs logs;
     { List list({fail<std::string>(ValueError())}); }
@@ -94,29 +48,6 @@ TEST_CASE("D16 results that can only be moved go to the list") {
     DeferredList<std::unique_ptr<int>> list({succeed(std::make_unique<int>(5))});
     std::move(list).add_callback([&](DeferredListResult<std::unique_ptr<int>> r) { got = **r.results[0]; });
     CHECK(got == 5);
-}
-
-TEST_CASE("D18 D19 gather_results gives the values, cancels all when cancelled, and nobody when one fails") {
-    CapturedLogs logs;
-    Transcript out;
-    gather_results(std::vector{succeed(1), succeed(2)}).add_callback([&](const std::vector<int>& r) {
-        out.say("gather", r[0], r[1]);
-    });
-    std::vector<Deferred<>> kids;
-    for (int i = 0; i < 3; ++i) kids.emplace_back([&out, i] { out.say("  cancel", i); });
-    auto g = gather_results(kids, true);
-    g.add_errback([&](const Failure& f) { out.say("gather failed at", f.value<FirstError>()->index()); });
-    g.cancel();
-    kids.clear();
-    for (int i = 0; i < 2; ++i) kids.emplace_back([&out] { out.say("  never cancelled"); });
-    gather_results(kids, true).add_errback([&](const Failure& f) {
-        out.say("failed at", f.value<FirstError>()->index(), "- sibling left running:", !kids[0].called());
-    });
-    kids[1].errback(ValueError());
-    CHECK(out.text()
-          == "gather 1 2\n  cancel 0\ngather failed at 0\n  cancel 1\n  cancel 2\n"
-             "failed at 1 - sibling left running: 1\n");
-    CHECK(logs.events().empty());
 }
 
 TEST_CASE("D18 what a child's canceller throws is logged, and the others are cancelled") {

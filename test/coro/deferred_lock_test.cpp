@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The scripts of DEFERRED.md section 11: DeferredLock, DeferredSemaphore and DeferredQueue.
+// DeferredLock, DeferredSemaphore and DeferredQueue beyond the scripts.
 #include <lariat/coro/deferred_lock.hpp>
 
 #include <lariat/coro/deferred_queue.hpp>
@@ -16,66 +16,6 @@ namespace {
 
 using test::short_type;
 using test::Transcript;
-
-TEST_CASE("D22 D23 the script of section 11") {
-    Transcript out;
-    DeferredLock lock;
-    (void)lock.acquire();
-    lock.acquire().add_callback([&] { out.say("  waiter runs inside release()"); });
-    auto w = lock.acquire();
-    w.add_errback([&](const Failure& f) { out.say("  cancelled waiter:", short_type(f)); });
-    w.cancel();
-    out.say("release {");
-    lock.release();
-    out.say("} locked", lock.locked(), "waiting", lock.waiting());
-    auto held = lock.acquire();
-    lock.release();
-    held.cancel();
-    out.say("cancel after grant: still locked", lock.locked());
-    lock.release();
-    try {
-        lock.release();
-    } catch (const UsageError& error) {
-        out.say(error.what());
-    }
-    try {
-        DeferredSemaphore(2).release();
-    } catch (const UsageError& error) {
-        out.say(error.what());
-    }
-    try {
-        DeferredSemaphore none(0);
-    } catch (const UsageError& error) {
-        out.say(error.what());
-    }
-    Deferred<> gate([&] { out.say("  job cancelled"); });
-    auto r = lock.run([&] { return gate; });
-    r.add_errback([&](const Failure& f) { out.say("  run:", short_type(f)); });
-    r.cancel();
-    out.say("released after cancel:", !lock.locked());
-    DeferredQueue<std::string> q(1, 1);
-    q.get().add_callback([&](std::string v) { out.say("  got", v); });
-    try {
-        (void)q.get();
-    } catch (const QueueUnderflow&) {
-        out.say("QueueUnderflow");
-    }
-    out.say("put {");
-    q.put("x");
-    out.say("}");
-    q.put("stored");
-    try {
-        q.put("too many");
-    } catch (const QueueOverflow&) {
-        out.say("QueueOverflow");
-    }
-    CHECK(out.text()
-          == "  cancelled waiter: Cancelled\nrelease {\n  waiter runs inside release()\n} locked 1 waiting 0\n"
-             "cancel after grant: still locked 1\nTried to release an unlocked lock\n"
-             "Someone released me too many times: too many tokens!\nDeferredSemaphore requires tokens >= 1\n"
-             "  job cancelled\n  run: Cancelled\nreleased after cancel: 1\nQueueUnderflow\nput {\n"
-             "  got x\n}\nQueueOverflow\n");
-}
 
 TEST_CASE("D22 100000 waiters that release at once need no stack") {
     DeferredLock lock;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// DEFERRED.md section 12: 100,000 levels of everything, in bounded stack, in every build mode.
+// 100,000 levels of everything, in bounded stack, in every build mode.
 #include <lariat/coro/deferred.hpp>
 #include <lariat/io/base/log.hpp>
 #include <lariat/test/support/transcript.hpp>

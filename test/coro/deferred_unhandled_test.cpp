@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// DEFERRED.md section 7: failures that nobody handled are reported when the last handle goes, exactly once.
+// Failures that nobody handled are reported when the last handle goes, exactly once.
 #include <lariat/coro/deferred.hpp>
 #include <lariat/io/base/log.hpp>
 #include <lariat/test/support/transcript.hpp>
@@ -27,21 +27,6 @@ TEST_CASE("D14 a dropped failure is one critical event with the failure and the 
     CHECK(logs.count(headline) == 1);
     CHECK(logs.count("ValueError: why") == 1);
     CHECK(logs.count(line) == 1);
-}
-
-TEST_CASE("D14 the script of section 7, 1 to 4 and 7") {
-    CapturedLogs logs;
-    auto keep = fail(ValueError());
-    CHECK(logs.events().empty());
-    keep.add_errback([](const Failure&) {});
-    keep = Deferred<>();
-    CHECK(logs.events().empty());
-    fail(ValueError()).add_errback([](const Failure&) -> Failure { throw ZeroDivisionError(); });
-    CHECK(logs.count("ZeroDivisionError") == 1);
-    CHECK(logs.events().size() == 1);
-    Deferred<>().cancel();
-    CHECK(logs.count("Cancelled") == 1);
-    CHECK(logs.events().size() == 2);
 }
 
 TEST_CASE("D14 a failure is reported once the last of several handles goes") {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// DEFERRED.md section 13: functions that return Deferred and use co_await, with the transcripts of @inlineCallbacks.
+// Functions that return Deferred and use co_await, beyond the scripts.
 #include <lariat/coro/deferred.hpp>
 #include <lariat/coro/task.hpp>
 #include <lariat/io/base/log.hpp>
@@ -20,34 +20,6 @@ using test::Transcript;
 using test::ValueError;
 
 using Text = Deferred<std::string>;
-
-Text never_waits() {
-    std::string x = co_await std::string("plain");
-    std::string y = co_await succeed(std::string("fired"));
-    co_return x + " " + y;
-}
-Deferred<> waiter(Transcript& out, const char* name, Text& shared) {
-    std::string v = co_await shared;
-    out.say(name, "got '" + v + "'");
-}
-Deferred<> await_twice(Transcript& out, Text& d) {
-    std::string a = co_await d;
-    std::string b = co_await d;
-    out.say("await twice: " + a + " '" + b + "'");
-}
-
-TEST_CASE("I01 I02 I06 the first script of section 13") {
-    Transcript out;
-    Text d = never_waits();
-    out.say("already fired:", d.called(), d.str().substr(d.str().find("'")));
-    Text shared;
-    waiter(out, "first", shared);
-    waiter(out, "second", shared);
-    shared.callback("value");
-    Text s = succeed(std::string("x"));
-    await_twice(out, s);
-    CHECK(out.text() == "already fired: 1 'plain fired'>\nfirst got 'value'\nsecond got ''\nawait twice: x ''\n");
-}
 
 Deferred<int> plain_values(int& out) {
     int x = co_await 5;
@@ -114,78 +86,6 @@ TEST_CASE("I01 callback() runs the waiting coroutine and all that follows before
     d.callback(1);
     out.say("callback returned");
     CHECK(out.text() == "coroutine gave 2\nthe rest of d got 0\ncallback returned\n");
-}
-
-Deferred<> D(Transcript& out, const char* tag) {
-    return Deferred<>([&out, tag] { out.say("  canceller of", tag); });
-}
-template <class T>
-Deferred<> end(Transcript& out, Deferred<T> d) {
-    return std::move(d).add_both([&out](DeferredResult<T> r) {
-        if constexpr (std::is_void_v<T>) {
-            out.say("  result:", r ? "None" : short_type(r.failure()));
-        } else {
-            out.say("  result:", r ? *r : short_type(r.failure()));
-        }
-    });
-}
-Deferred<> simple(Transcript& out) { co_await D(out, "a"); }
-Text swallow(Transcript& out) {
-    try {
-        co_await D(out, "a");
-    } catch (const CancelledError&) {
-        out.say("  caught");
-    }
-    co_return "finished normally";
-}
-Deferred<> cleanup(Transcript& out) {
-    std::exception_ptr failed;
-    try {
-        co_await D(out, "work");
-    } catch (...) {
-        failed = std::current_exception();
-    }
-    out.say("  cleaning");
-    co_await D(out, "cleanup");
-    out.say("  NOT REACHED after 2nd cancel");
-    std::rethrow_exception(failed);
-}
-Deferred<> translate(Transcript& out) {
-    try {
-        co_await D(out, "a");
-    } catch (const CancelledError&) {
-        throw ValueError("translated");
-    }
-}
-Deferred<> outer(Transcript& out) {
-    try {
-        co_await simple(out);
-    } catch (const CancelledError&) {
-        out.say("  outer sees it too");
-        throw;
-    }
-}
-
-TEST_CASE("I05 the script of section 13 on cancellation") {
-    Transcript out;
-    out.say("not caught");
-    end(out, simple(out)).cancel();
-    out.say("swallowed");
-    end(out, swallow(out)).cancel();
-    out.say("cancel twice");
-    auto d = end(out, cleanup(out));
-    d.cancel();
-    out.say("  pending:", !d.called());
-    d.cancel();
-    out.say("translated");
-    end(out, translate(out)).cancel();
-    out.say("nested");
-    end(out, outer(out)).cancel();
-    CHECK(out.text()
-          == "not caught\n  canceller of a\n  result: Cancelled\nswallowed\n  canceller of a\n  caught\n"
-             "  result: finished normally\ncancel twice\n  canceller of work\n  cleaning\n  pending: 1\n"
-             "  canceller of cleanup\n  result: Cancelled\ntranslated\n  canceller of a\n"
-             "  result: ValueError\nnested\n  canceller of a\n  outer sees it too\n  result: Cancelled\n");
 }
 
 TEST_CASE("I05 what a canceller throws comes out of the outermost cancel, and nothing has happened") {
