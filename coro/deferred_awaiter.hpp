@@ -9,6 +9,7 @@
 
 #include <concepts>
 #include <coroutine>
+#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -51,8 +52,14 @@ public:
     bool await_suspend(std::coroutine_handle<P> waiter) noexcept {
         context_ = waiter.promise().context();
         if (context_->is_cancelled()) {
-            refused_ = true;
+            refusal_ = Refusal::cancelled;
             return false;
+        }
+        if constexpr (DeferredOwner<P>) {
+            if (waiter.promise().deferred_stage()->would_deadlock(source_, 0)) {
+                refusal_ = Refusal::deadlock;
+                return false;
+            }
         }
         waiter_ = waiter;
         context_->begin_wait(*this);
@@ -69,7 +76,7 @@ public:
     }
 
     T await_resume() {
-        if (refused_) throw Cancelled(context_->reason());
+        if (refusal_ != Refusal::none) refuse();
         source_.settle();
         if (source_.failure()) {
             const Failure failure = source_.take_failure();
@@ -90,6 +97,8 @@ public:
     }
 
 private:
+    enum class Refusal : std::uint8_t { none, cancelled, deadlock };
+
     DeferredStage* run(DeferredStage& stage) noexcept override {
         end_wait();
         stage.set_running(true);
@@ -99,6 +108,10 @@ private:
     }
     void discard(DeferredStage&) noexcept override { suspended_ = false; }
 
+    [[noreturn]] void refuse() const {
+        if (refusal_ == Refusal::cancelled) throw Cancelled(context_->reason());
+        throw UsageError("this Deferred waits for the coroutine that awaits it, so that neither would ever fire");
+    }
     void end_wait() noexcept {
         suspended_ = false;
         context_->end_wait();
@@ -118,7 +131,7 @@ private:
     const void* handle_ = nullptr;  // where the handle is that somebody else owns
     bool lent_ = false;
     bool suspended_ = false;
-    bool refused_ = false;
+    Refusal refusal_ = Refusal::none;
 };
 
 template <class T>

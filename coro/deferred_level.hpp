@@ -243,7 +243,7 @@ public:
         if constexpr (in_place) {
             return nullptr;
         } else {
-            return target.continue_with_result();
+            return target.continue_with_result(stage.has_levels());
         }
     }
     void discard(DeferredStage& stage) noexcept override { dispose(stage); }
@@ -282,7 +282,7 @@ public:
         try {
             if (other.begin_fire(std::source_location())) {
                 other.take_from(source);
-                follower = other.continue_with_result();
+                follower = other.continue_with_result(true);
             }
             source.set_nothing();
         } catch (...) {

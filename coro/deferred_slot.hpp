@@ -154,8 +154,9 @@ private:
 /// The result of `target` is that of `inner`, now or later. Takes over one handle of `inner`.
 template <class T>
 void follow(DeferredState<T>& target, DeferredState<T>& inner) noexcept {
-    if (inner.same_deferred(target)) {
-        target.set_failure(Failure(UsageError("a callback returned its own Deferred, which would wait for itself"),
+    if (target.would_deadlock(inner, 1)) {  // one for the loop that runs the callback
+        target.set_failure(Failure(UsageError("a callback returned its own Deferred, or one that waits for it, so that "
+                                              "neither would ever fire"),
                                    std::source_location()));
         inner.release_handle();
     } else if (inner.is_ready()) {

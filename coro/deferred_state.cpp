@@ -37,7 +37,8 @@ bool debugging() noexcept { return debugging_on.load(std::memory_order_relaxed);
 namespace detail {
 namespace {
 
-/// The stages a loop still has to come back to, the innermost last. Holds a keeper of each.
+/// The stages a loop still has to come back to, the innermost last. Holds a keeper of each. Those that run as if called
+/// by the one below are marked; the one below counts as running meanwhile: what is added to it waits.
 class Chain {
 public:
     Chain() noexcept = default;
@@ -48,33 +49,47 @@ public:
     }
 
     [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
-    [[nodiscard]] DeferredStage& back() const noexcept {
-        return size_ <= few_.size() ? *few_[size_ - 1] : *more_.back();
-    }
-    void push(DeferredStage* stage) {
+    [[nodiscard]] DeferredStage& back() const noexcept { return *last().stage; }
+    void push(DeferredStage* stage, bool called) {
+        if (called) back().set_running(true);
         if (size_ < few_.size()) {
-            few_[size_] = stage;
+            few_[size_] = Entry{stage, called};
         } else {
-            more_.push_back(stage);
+            more_.push_back(Entry{stage, called});
         }
         ++size_;
     }
-    void pop() noexcept {
-        DeferredStage& stage = back();
+    /// True when the one below had called it.
+    bool pop() noexcept {
+        const Entry entry = last();
         if (size_ > few_.size()) more_.pop_back();
         --size_;
-        stage.release_keeper();
+        if (entry.called) back().set_running(false);
+        entry.stage->release_keeper();
+        return entry.called;
     }
-    /// Replaces the last one.
+    /// Pops the last one and all that wait for it: down to the one that called one of them.
+    bool pop_call() noexcept {
+        while (size_ > 0) {
+            if (pop()) return true;
+        }
+        return false;
+    }
+    /// Replaces the last one, which was not the caller of its successor.
     void replace(DeferredStage* stage) noexcept {
-        DeferredStage& old = back();
-        (size_ <= few_.size() ? few_[size_ - 1] : more_.back()) = stage;
-        old.release_keeper();
+        DeferredStage* const old = std::exchange((size_ <= few_.size() ? few_[size_ - 1] : more_.back()).stage, stage);
+        old->release_keeper();
     }
 
 private:
-    std::array<DeferredStage*, 4> few_;
-    std::vector<DeferredStage*> more_;
+    struct Entry {
+        DeferredStage* stage;
+        bool called;
+    };
+    [[nodiscard]] const Entry& last() const noexcept { return size_ <= few_.size() ? few_[size_ - 1] : more_.back(); }
+
+    std::array<Entry, 4> few_;
+    std::vector<Entry> more_;
     std::size_t size_ = 0;
 };
 
@@ -150,25 +165,35 @@ void DeferredStage::run_levels() noexcept {
 /// Runs `next`, for which this stage stopped, and whatever that leads to; then the rest of this one.
 void DeferredStage::run_chain(DeferredStage* next) noexcept {
     Chain chain;
-    if (first_) {
+    if (first_ || next->run_as_call_) {
         add_keeper();
-        chain.push(this);
+        chain.push(this, false);
     }
-    chain.push(next);
+    chain.push(next, next->run_as_call_);
+    bool in_the_middle =
+        false;  // back from a call: a pause has to wait until the callbacks that are running have ended
     while (!chain.empty()) {
         DeferredStage& current = chain.back();
-        if (current.paused_ > 0) return;  // those below wait for it
+        if (current.paused_ > 0 && !in_the_middle) {
+            in_the_middle = chain.pop_call();
+            continue;
+        }
+        in_the_middle = false;
         bool finished = true;
         while (DeferredLevel* level = current.pop_level()) {
             if (DeferredStage* following = level->run(current)) {
                 // A stage with nothing left to run need not be come back to: long chains need no memory.
-                current.first_ ? chain.push(following) : chain.replace(following);
+                if (current.first_ || following->run_as_call_) {
+                    chain.push(following, following->run_as_call_);
+                } else {
+                    chain.replace(following);
+                }
                 finished = false;
                 break;
             }
             if (current.waiting_on_) break;
         }
-        if (finished) chain.pop();
+        if (finished) in_the_middle = chain.pop();
     }
 }
 
@@ -218,7 +243,7 @@ void DeferredStage::finish_coroutine(CancelContext& context) noexcept {
     coroutine_ = nullptr;
     Resumption* const resumption = context.resumption();
     for (Resumption* each = resumption; each; each = each->outer) each->ended = true;
-    if (DeferredStage* next = continue_with_result()) {
+    if (DeferredStage* next = continue_with_result(true)) {
         if (resumption) {
             resumption->completed = next;
         } else {
@@ -303,6 +328,13 @@ DeferredStage* DeferredStage::waited_for() const noexcept {
         if (stage->waiting_on_) return stage->waiting_on_->root_;
     }
     return nullptr;
+}
+
+bool DeferredStage::waits_for(const DeferredStage& other) const noexcept {
+    for (const DeferredStage* inner = root_; inner; inner = inner->waited_for()) {
+        if (inner == other.root_) return true;
+    }
+    return false;
 }
 
 /// Nobody can cancel it, so its canceller is of no use. When nobody can fire what it waits for either, the wait would

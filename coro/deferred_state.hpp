@@ -126,9 +126,16 @@ public:
     [[nodiscard]] bool called() const noexcept;
     [[nodiscard]] int paused() const noexcept { return paused_; }
     [[nodiscard]] bool running() const noexcept { return running_; }
-    /// Fired, and neither held nor waiting for another one.
-    [[nodiscard]] bool is_ready() const noexcept { return called_ && paused_ == 0; }
-    [[nodiscard]] bool is_idle() const noexcept { return is_ready() && !running_ && !first_; }
+    /// Fired, and neither held, nor waiting for another one, nor inside a callback, which has the result meanwhile.
+    [[nodiscard]] bool is_ready() const noexcept { return called_ && paused_ == 0 && !running_; }
+    [[nodiscard]] bool is_idle() const noexcept { return is_ready() && !first_; }
+    [[nodiscard]] bool has_levels() const noexcept { return first_ != nullptr; }
+    /// True when this Deferred, which is about to wait for `inner`, is what `inner` waits for: neither would ever fire.
+    /// `keepers` are the caller's own. Looks only when somebody waits for this one, so that chains grow in constant
+    /// time per link.
+    [[nodiscard]] bool would_deadlock(const DeferredStage& inner, std::uint32_t keepers) const noexcept {
+        return same_deferred(inner) || (root_->keepers_ > keepers && inner.waits_for(*this));
+    }
     [[nodiscard]] const Failure& failure() const noexcept { return failure_; }
     [[nodiscard]] const std::source_location& created() const noexcept { return created_; }
     /// "<Deferred at 0x..>" with what it waits for, or `result` when it has one.
@@ -148,10 +155,12 @@ public:
     void finish_coroutine(CancelContext& context) noexcept;
 
     /// Marks it fired with what has been stored, and returns it to be run next when there is something to run.
-    DeferredStage* continue_with_result() noexcept {
+    /// `as_call`: as if the stage before had called it, which goes on as soon as this one stops, whatever stops it.
+    DeferredStage* continue_with_result(bool as_call) noexcept {
         called_ = true;
         if (!first_ || paused_ > 0) return nullptr;
         add_keeper();
+        run_as_call_ = as_call;
         return this;
     }
     /// It pauses until `inner` has a result. A keeper of `inner` is handed over by the caller.
@@ -164,6 +173,7 @@ public:
         waiting_on_ = nullptr;
         --paused_;
         add_keeper();
+        run_as_call_ = false;
         release_feed();
         inner.release_keeper();
         return this;
@@ -226,6 +236,7 @@ private:
     void destroy_all() noexcept;
     void report_unhandled() noexcept;
     [[nodiscard]] DeferredStage* waited_for() const noexcept;
+    [[nodiscard]] bool waits_for(const DeferredStage& other) const noexcept;
 
     DeferredStage* root_ = this;
     std::uint32_t handles_ = 0;  // these three count in the root only
@@ -246,6 +257,7 @@ private:
     bool suppress_already_called_ = false;
     bool running_ = false;
     bool cancelling_ = false;
+    bool run_as_call_ = false;  // read by the loop this was returned to
     bool room_taken_ = false;
     alignas(std::max_align_t) std::byte room_[level_room];
 };

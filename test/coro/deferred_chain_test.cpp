@@ -161,6 +161,67 @@ TEST_CASE("D06 a callback that returns its own Deferred fails it instead of wait
     CHECK(refused);
 }
 
+TEST_CASE("D06 D08 Deferreds that would wait for each other fail instead of waiting for ever") {
+    Deferred<int> a, b, c;
+    a.add_callback([&](int) { return b; });
+    b.add_callback([&](int) { return c; });
+    c.add_callback([&](int) { return a; });
+    int refused = 0;
+    const auto note = [&](const Failure& f) { return refused += f.check<UsageError>(), 7; };
+    c.add_errback(note);
+    a.callback(1);
+    b.callback(2);
+    CHECK(a.paused() == 1);
+    c.callback(3);
+    CHECK(refused == 1);
+    int got = 0;
+    a.add_callback([&](int x) { return got = x; });
+    CHECK(got == 7);
+}
+
+TEST_CASE("D06 D10 what is added to a Deferred while it hands its result on runs behind what it has") {
+    Transcript out;
+    Deferred<int> a, b;
+    a.chain_deferred(b);
+    a.add_callback([&](int x) { return out.say("a had"), x; });
+    b.add_callback([&](int x) {
+        a.add_callback([&](int y) { return out.say("a got"), y; });
+        return out.say("b"), x;
+    });
+    a.callback(1);
+    CHECK(out.text() == "b\na had\na got\n");
+}
+
+TEST_CASE("D09 D10 a Deferred that is held up does not hold up the one that was chained to it") {
+    Transcript out;
+    Deferred<int> a, b, outer;
+    outer.pause();
+    outer.add_callback([&](int) { return b; });
+    outer.add_callback([&](int x) { return out.say("outer", x), x; });
+    outer.callback(0);
+    outer.unpause();
+    outer.pause();
+    a.chain_deferred(b);
+    a.add_callback([&](int x) { return out.say("a goes on"), x; });
+    a.callback(1);
+    CHECK(out.text() == "a goes on\n");
+    outer.unpause();
+    CHECK(out.text() == "a goes on\nouter 1\n");
+}
+
+TEST_CASE("D06 a Deferred that is returned while one of its callbacks runs counts as unfired") {
+    Transcript out;
+    Deferred<int> inner, outer;
+    outer.add_callback([&](int) { return inner; });
+    outer.add_callback([&](int x) { return out.say("outer got", x), x; });
+    inner.add_callback([&](int x) {
+        outer.callback(0);
+        return out.say("inner's callback ends"), x + 1;
+    });
+    inner.callback(1);
+    CHECK(out.text() == "inner's callback ends\nouter got 2\n");
+}
+
 TEST_CASE("D21 succeed, fail, execute and maybe_deferred") {
     Transcript out;
     auto show = [&](const char* tag, auto d) {

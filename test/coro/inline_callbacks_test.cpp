@@ -161,6 +161,22 @@ TEST_CASE("I10 a handle inside the waiting coroutine can be fired through a refe
     CHECK(d.str().find("None") != std::string::npos);
 }
 
+Deferred<int> awaits_by_reference(const Deferred<int>& d) { co_return co_await d; }
+
+TEST_CASE("I10 a coroutine cannot wait for what waits for it") {
+    Deferred<int> gate, last;
+    auto awaits_twice = [](const Deferred<int>& first, const Deferred<int>& second) -> Deferred<int> {
+        const int x = co_await first;
+        co_return x + co_await second;
+    };
+    auto coroutine = awaits_twice(gate, last);
+    last = awaits_by_reference(coroutine);
+    bool refused = false;
+    last.add_errback([&](const Failure& f) { return refused = f.check<UsageError>(), 0; });
+    gate.callback(1);
+    CHECK(refused);
+}
+
 TEST_CASE("I10 an abandoned coroutine that nobody waits for is reported") {
     CapturedLogs logs;
     Transcript out;
