@@ -72,16 +72,20 @@ void set_forwarding_canceller(const Deferred<T>& deferred, F cancel_sources) {
     DeferredAccess::state(deferred)->set_canceller(new_in_frame<ForwardingCanceller<F>>(std::move(cancel_sources)));
 }
 
-/// Cancels every one in order; what a canceller throws is logged, and the others are cancelled all the same.
+/// Cancels it; what its canceller throws is logged.
+template <class T>
+void cancel_logging(const Deferred<T>& deferred) noexcept {
+    try {
+        deferred.cancel();
+    } catch (...) {
+        log(LogLevel::critical, "deferred", "a canceller failed: " + Failure::current().traceback());
+    }
+}
+
+/// Cancels every one in order, whatever their cancellers throw.
 template <class T>
 void cancel_each(const std::vector<Deferred<T>>& all) noexcept {
-    for (const Deferred<T>& each : all) {
-        try {
-            each.cancel();
-        } catch (...) {
-            log(LogLevel::critical, "deferred", "a canceller failed: " + Failure::current().traceback());
-        }
-    }
+    for (const Deferred<T>& each : all) cancel_logging(each);
 }
 
 }  // namespace lariat::detail
