@@ -52,6 +52,7 @@ public:
     Library(const Program& program, const std::shared_ptr<int>& alive)
         : program_(program), alive_(alive), held_(static_cast<std::size_t>(program.nodes())) {
         nodes_.resize(static_cast<std::size_t>(program.nodes()));
+        happened.reserve(64);
         for (std::size_t i = 0; i < program.plain.size(); ++i) nodes_[i] = with_canceller(static_cast<int>(i));
     }
 

@@ -100,8 +100,9 @@ TEST_CASE("D02 a str or None is an optional; what only the caller knows is an an
     CHECK_FALSE(found);
     int got = 0;
     std::string failed;
-    service("number").add_callback([](const std::any& object) { return std::any_cast<int>(object); }).add_callback(
-        [&](int x) { return got = x; });
+    service("number")
+        .add_callback([](const std::any& object) { return std::any_cast<int>(object); })
+        .add_callback([&](int x) { return got = x; });
     service("other")
         .add_callback([](const std::any& object) { return std::any_cast<int>(object); })
         .add_errback([&](const Failure& f) { return failed = short_type(f), 0; });

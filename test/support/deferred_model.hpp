@@ -6,7 +6,6 @@
 #include <lariat/test/support/deferred_program.hpp>
 
 #include <cstddef>
-#include <deque>
 #include <vector>
 
 namespace lariat::test {
@@ -19,6 +18,7 @@ public:
             nodes_[i].exists = true;
             nodes_[i].canceller = program.plain[i];
         }
+        happened.reserve(64);
     }
 
     std::vector<Happened> happened;
@@ -85,7 +85,7 @@ private:
         int paused = 0, held = 0, waiting_on = -1;
         Canceller canceller = Canceller::none;
         Result result;
-        std::deque<Level> levels;
+        std::vector<Level> levels;
     };
     enum class Firing { done, dropped, already_called, usage_error };
 
@@ -164,7 +164,7 @@ private:
             bool finished = true;
             while (!node.levels.empty()) {
                 const Level level = node.levels.front();
-                node.levels.pop_front();
+                node.levels.erase(node.levels.begin());
                 if (level.kind == Level::resume) {
                     Node& outer = at(level.what);
                     outer.result = take(node);
