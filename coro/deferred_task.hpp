@@ -18,13 +18,11 @@ template <class T>
 Deferred<T> run_task(Task<T> task) {
     co_return co_await Hidden(std::move(task));
 }
-inline Deferred<void> run_task(Task<void> task) { co_await Hidden(std::move(task)); }
 
 template <class T>
 Task<T> wait_for_deferred(Deferred<T> deferred) {
     co_return co_await Hidden(std::move(deferred));
 }
-inline Task<void> wait_for_deferred(Deferred<void> deferred) { co_await Hidden(std::move(deferred)); }
 
 }  // namespace detail
 

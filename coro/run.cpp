@@ -35,7 +35,8 @@ void run_reactor(Reactor& reactor, Function<void()> begin) {
     reactor.call_when_running(std::move(begin));
     // Whoever asks twice does not want to wait for the drain.
     reactor.add_system_event_trigger(Phase::before, "shutdown", [&reactor] {
-        if (const int signal = reactor.exit_signal()) std::signal(signal, SIG_DFL);
+        const int signal = reactor.exit_signal();
+        if (signal != 0 && !reactor.shares_process()) std::signal(signal, SIG_DFL);
     });
     reactor.run();
 }

@@ -50,6 +50,8 @@ public:
     [[nodiscard]] virtual Duration draw_delay() noexcept = 0;
     /// A signal that asks this program to end, once; 0 when there is none.
     [[nodiscard]] virtual int take_signal() noexcept = 0;
+    /// Other programs share the process: its signals are not this one's.
+    [[nodiscard]] virtual bool shares_process() const noexcept = 0;
 
 protected:
     ~Simulation() = default;

@@ -86,7 +86,7 @@ int Reactor::run(bool install_signal_handlers) {
     const Impl::Entered entered(*this);
     impl_->started = true;
     impl_->stopped = impl_->just_stopped = impl_->must_not_block = false;
-    impl_->wants_signals = install_signal_handlers;
+    impl_->wants_signals = install_signal_handlers && !shares_process();
     ++impl_->generation;
     exit_signal_ = 0;
     begin_startup();
@@ -167,6 +167,8 @@ bool Reactor::work_is_pending() const noexcept {
     return !ready_.empty() || !mailbox_.empty() || backend_->has_completions() || !impl_->dirty.empty()
            || impl_->watches.needs_sync() || impl_->just_stopped || impl_->must_not_block;
 }
+
+bool Reactor::shares_process() const noexcept { return impl_->simulation && impl_->simulation->shares_process(); }
 
 void Reactor::take_signals() {
     if (impl_->signals) {

@@ -167,6 +167,8 @@ public:
 
     /// For lariat's own layers.
     [[nodiscard]] io::Backend& backend() noexcept { return *backend_; }
+    /// Other programs of a simulated network share the process: its signals are not this reactor's.
+    [[nodiscard]] bool shares_process() const noexcept;
     [[nodiscard]] TimerQueue& timers() noexcept { return timers_; }
     /// Runs `ready` from the loop, in the order of the calls: in this turn or the next one.
     void schedule(Ready& ready) noexcept { ready_.push_back(ready); }

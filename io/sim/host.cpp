@@ -54,6 +54,9 @@ void Host::start(std::string_view program, Function<int()> main) {
 
 void Host::terminate() {
     trace("terminates");
+    for (const auto& program : programs_) {
+        if (&program->node() == &node()) program->raise(SIGTERM);
+    }
     for (SimBackend* backend : node().all_backends()) backend->raise(SIGTERM);
 }
 

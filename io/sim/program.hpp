@@ -30,6 +30,10 @@ public:
     void forget() noexcept { begin_.disarm(); }
     [[nodiscard]] bool pending() const noexcept { return begun_ ? !ended() : begin_.is_armed(); }
 
+    /// Reactors that it makes from now on are asked to end.
+    void raise(int signal) noexcept { signal_ = signal; }
+    [[nodiscard]] int signal() const noexcept { return signal_; }
+
     /// Goes on where it waits.
     void resume() noexcept;
 
@@ -50,6 +54,7 @@ private:
     FiberContext fiber_;
     Begin begin_;
     int status_ = 0;
+    int signal_ = 0;
     bool begun_ = false;
 };
 

@@ -39,7 +39,9 @@ SimBackend::SimBackend(std::shared_ptr<World> owned, Node& node, Program* progra
       program_(program),
       pool_(&io::BufferPool::create(options.receive_buffer_size(), options.receive_buffers())),
       wake_(*this),
-      signal_(node.alive() ? 0 : SIGKILL) {
+      signal_(!node.alive() ? SIGKILL
+              : program     ? program->signal()
+                            : 0) {
     world_.own(*this);
     node_.all_backends().push_back(this);
 }

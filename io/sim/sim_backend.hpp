@@ -66,6 +66,8 @@ public:
     [[nodiscard]] Duration draw_delay() noexcept override;
     [[nodiscard]] int take_signal() noexcept override { return std::exchange(signal_, 0); }
 
+    [[nodiscard]] bool shares_process() const noexcept override { return program_ != nullptr; }
+
     /// Asks the program to end.
     void raise(int signal) noexcept;
     /// Something has happened to `socket`.

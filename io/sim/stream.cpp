@@ -324,6 +324,7 @@ void End::listener_closed() noexcept {
 }
 
 void End::fail(int error) noexcept {
+    out.lose_all();
     if (state_ == State::dead) return;
     if (state_ == State::handshake) {
         listener->handshake_given_up(*this);
@@ -331,7 +332,6 @@ void End::fail(int error) noexcept {
     }
     error_ = error;
     state_ = State::dead;
-    out.lose_all();
     keep_alive_.disarm();
     notify();
 }
