@@ -152,6 +152,7 @@ class LintTest(unittest.TestCase):
         self.assert_fires("test/a.cpp", SPDX + "usleep(100);\n", "a sleep in a test")
         self.assert_fires("test/a.cpp", SPDX + "reactor.listen_tcp(8000, f);\n", "a fixed port")
         self.assert_silent("test/a.cpp", SPDX + "reactor.listen_tcp(0, f); sleep_for(1s);\n")
+        self.assert_silent("test/coro/sim_a_test.cpp", SPDX + "sleep(100);\n")
 
     def test_excuse_needs_the_rule_and_a_reason(self):
         line = "reactor.listen_tcp(8000, f);"
