@@ -97,7 +97,8 @@ public:
     msghdr header = {};  ///< the backend's
 };
 
-/// Waits once for poll(2) events on any descriptor; regular files are always ready.
+/// Waits once for poll(2) events on any descriptor; regular files are always ready. Beside what was asked for there may
+/// be POLLERR, POLLHUP and POLLNVAL; on io_uring also POLLRDHUP, alone, when the peer has ended its side.
 class PollOp final : public Op {
 public:
     PollOp(Handler handler, void* owner_) noexcept : Op(Verb::poll, handler, owner_) {}

@@ -96,7 +96,7 @@ int Socket::connect_result() noexcept {
     return error != 0 ? -error : -ECONNREFUSED;
 }
 
-std::ptrdiff_t Socket::send(std::span<const iovec> parts) { return end_ ? end_->send(parts) : -ENOTCONN; }
+std::ptrdiff_t Socket::send(std::span<const iovec> parts) { return end_ ? end_->send(parts) : -EPIPE; }
 
 std::ptrdiff_t Socket::receive(void* into, std::size_t size) {
     return end_ && !end_->connecting() ? end_->receive(into, size) : -ENOTCONN;

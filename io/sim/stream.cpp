@@ -191,8 +191,9 @@ std::ptrdiff_t End::receive(void* into, std::size_t size) {
         if (peer().wants_room_ && !room_.is_armed()) world().timers().arm(room_, world().now() + out.travel_time(0));
         return static_cast<std::ptrdiff_t>(count);
     }
+    if (end_seen_) return 0;  // also when a reset followed
     if (error_ != 0) return -take_error();
-    if (end_seen_ || read_shut_ || state_ == State::dead) return 0;
+    if (read_shut_ || state_ == State::dead) return 0;
     return -EAGAIN;
 }
 
@@ -228,7 +229,7 @@ std::uint32_t End::poll_events() noexcept {
     const bool over = state_ == State::dead;
     std::uint32_t events = 0;
     if (has_something_to_read()) events |= POLLIN | POLLRDNORM;
-    if (end_seen_ || read_shut_) events |= POLLRDHUP;
+    if (end_seen_ || read_shut_ || over) events |= POLLRDHUP;
     if (over || write_ended_ || (state_ == State::connected && room() > 0)) {
         events |= POLLOUT | POLLWRNORM;
     } else {
@@ -285,7 +286,9 @@ void End::arrived(Pipe::Kind kind, std::size_t) noexcept {
             return listener->handshake_done(*this);
         }
         break;
-    case Pipe::Kind::reset: return fail(state_ == State::connecting ? ECONNREFUSED : ECONNRESET);
+    case Pipe::Kind::reset:
+        if (end_seen_ && write_ended_) return fail(0);  // it was over in order
+        return fail(state_ == State::connecting ? ECONNREFUSED : end_seen_ ? EPIPE : ECONNRESET);
     case Pipe::Kind::fin: end_seen_ = true; return notify();
     case Pipe::Kind::data:
         if (state_ != State::closed && state_ != State::dead) return notify();

@@ -316,7 +316,13 @@ void UringBackend::dispatch_one(const Reaped& reaped) noexcept {
     case Verb::connect:
     case Verb::poll: break;
     }
-    Completion completion{reaped.result, false, {}};
+    std::int32_t result = reaped.result;
+    if (op.verb() == Verb::poll && result > 0) {
+        // The kernel adds POLLRDHUP unasked.
+        const auto asked = static_cast<std::int32_t>(static_cast<PollOp&>(op).events | POLLERR | POLLHUP | POLLNVAL);
+        if ((result & asked) != 0) result &= asked;
+    }
+    Completion completion{result, false, {}};
     --operations_;
     complete(op, completion);
 }
