@@ -66,7 +66,9 @@ private:
 class ConnectionWorld {
 public:
     explicit ConnectionWorld(io::BackendKind kind, const io::BackendOptions& options = {})
-        : reactor(ReactorOptions().backend(kind).backend_options(options)),
+        : ConnectionWorld(io::make_backend(kind, options)) {}
+    explicit ConnectionWorld(std::unique_ptr<io::Backend> backend)
+        : reactor(std::move(backend)),
           acceptor(
               reactor, [this](int fd) { accepted.push_back(fd); }, [this](int error) { errors.push_back(error); }) {
         REQUIRE(acceptor.listen(Address::loopback(0), ListenOptions().backlog(1024)) == 0);

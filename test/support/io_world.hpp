@@ -25,8 +25,8 @@ namespace lariat::test {
 /// gone by then, descriptors are closed first.
 class World {
 public:
-    explicit World(io::BackendKind kind, const io::BackendOptions& options = {})
-        : backend_(make_backend(kind, options)) {}
+    explicit World(io::BackendKind kind, const io::BackendOptions& options = {}) : World(make_backend(kind, options)) {}
+    explicit World(std::unique_ptr<io::Backend> backend) : backend_(std::move(backend)) {}
     ~World() {
         while (!descriptors_.empty()) close(*descriptors_.begin());
         const io::Ledger ledger = backend_->ledger();
