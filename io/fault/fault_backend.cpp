@@ -135,6 +135,7 @@ int FaultBackend::try_accept(int fd) noexcept {
 
 std::ptrdiff_t FaultBackend::try_send(int fd, std::span<const iovec> parts) noexcept {
     ++statistics_.sends;
+    if (cut_.erase(fd) > 0) return below_->try_send(fd, parts);
     if (draw(Fault::failed_transfer)) return -ENOMEM;
     std::ptrdiff_t taken = -EAGAIN;
     // Below the seam, ENOBUFS of a send is a full socket.
@@ -231,7 +232,9 @@ void FaultBackend::submit(Op& op) noexcept {
     slot_of(op) = &request;
     ++operations_;
     ++statistics_.submissions;
-    if (const std::int32_t result = refuse(op)) {
+    if (op.verb() == Verb::send && cut_.erase(op.fd) > 0) {
+        start(request);
+    } else if (const std::int32_t result = refuse(op)) {
         post(request, {result, false, {}});
     } else if (draw(Fault::late_submission)) {
         ++late_submissions_;
@@ -356,7 +359,9 @@ bool FaultBackend::interrupted(Request& request, Completion& completion) noexcep
     return true;
 }
 
-// A send that is cut short although nothing was wrong is what an error leaves behind that came after some bytes.
+// A send that is cut short although nothing was wrong is what an error leaves behind that came after some bytes. Where
+// one did come, the kernel says so with the next send, which is therefore left alone: a storm of EAGAIN would let the
+// receiver see an end of the stream where the connection was reset.
 void FaultBackend::sent(Request& request, Completion& completion) noexcept {
     const auto& user = static_cast<const SendOp&>(*request.user);
     const bool whole_round = completion.result == static_cast<std::int32_t>(request.round);
@@ -366,7 +371,10 @@ void FaultBackend::sent(Request& request, Completion& completion) noexcept {
         start_send(request);
         return;
     }
-    if (request.progress > 0) completion.result = static_cast<std::int32_t>(request.progress);
+    if (request.progress > 0) {
+        if (!whole_round) cut_.insert(request.user->fd);
+        completion.result = static_cast<std::int32_t>(request.progress);
+    }
     post(request, std::move(completion));
 }
 

@@ -21,6 +21,7 @@
 #include <deque>
 #include <memory>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 namespace lariat::io {
@@ -57,7 +58,10 @@ public:
         return below_->get_option(fd, level, name, value, size);
     }
     int shutdown(int fd, int how) noexcept override { return below_->shutdown(fd, how); }
-    void close(int fd) noexcept override { below_->close(fd); }
+    void close(int fd) noexcept override {
+        cut_.erase(fd);
+        below_->close(fd);
+    }
     int adopt(int fd) noexcept override { return below_->adopt(fd); }
     std::ptrdiff_t try_send(int fd, std::span<const iovec> parts) noexcept override;
     int try_accept(int fd) noexcept override;
@@ -123,9 +127,10 @@ private:
     Answers answers_;
     std::vector<std::unique_ptr<Request>> requests_;
     std::vector<Request*> free_;
-    std::vector<Request*> late_;  // submissions and cancellations that wait for their turn
-    std::deque<Event> held_;      // in the order of their coming
-    std::deque<Event> ready_;     // for dispatch()
+    std::vector<Request*> late_;   // submissions and cancellations that wait for their turn
+    std::deque<Event> held_;       // in the order of their coming
+    std::deque<Event> ready_;      // for dispatch()
+    std::unordered_set<int> cut_;  // descriptors whose last send ended early below
     std::uint64_t turn_ = 0;
     std::uint64_t serials_ = 0;
     std::uint64_t late_submissions_ = 0;

@@ -205,6 +205,30 @@ LARIAT_BACKEND_TEST_CASE("a send that a fault divides says how much was sent, an
     CHECK(receive.bytes == text);
 }
 
+// Goal: a reset is not taken for an end of the stream. Method: it comes while a send is under way, which then says only
+// how much was sent; the next send must fail, though a storm of EAGAIN is due.
+LARIAT_KERNEL_TEST_CASE("after a send that an error has cut, the next one hears of the error") {
+    World world(faulty(backend_kind, io::FaultPlan(6)));
+    SocketPair pair = tcp_pair(4096);
+    const int fd = world.adopt(std::move(pair.ours));
+    Sending send(world, fd);
+    const std::string text = pattern(8'000'000);
+    set_parts(send.op, text);
+    send.submit();
+    world.pump(5);
+    REQUIRE_FALSE(send.over);
+    faults_of(*world).set_plan(io::FaultPlan(6).rate(Fault::again_storm, 1000).rate(Fault::short_write, 1000));
+    reset_on_close(pair.theirs.get());
+    pair.theirs.reset();
+    send.wait();
+    REQUIRE(send.last() > 0);
+    REQUIRE(send.last() < static_cast<std::int32_t>(text.size()));
+    iovec part{const_cast<char*>("more"), 4};
+    const std::ptrdiff_t result = world->try_send(fd, {&part, 1});
+    CHECK((result == -EPIPE || result == -ECONNRESET));
+    CHECK(world->try_send(fd, {&part, 1}) == -EAGAIN);
+}
+
 LARIAT_BACKEND_TEST_CASE("a transfer that fails ends after what had arrived, and the next one goes on") {
     World world(faulty(backend_kind, io::FaultPlan(6)));
     const auto [near, far] = connected_pair(world, world.listen());
