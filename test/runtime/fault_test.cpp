@@ -26,7 +26,7 @@ using io::Fault;
 namespace {
 
 /// A client that sends a text and then the end, and a server that gives it all back and then closes. Both pause and
-/// resume reading at random moments.
+/// resume reading at random moments, each time once: a receive that is not armed again stays so.
 class Conversation {
 public:
     Conversation(ConnectionWorld& world, std::string text, std::uint64_t seed) : text_(std::move(text)), random_(seed) {
@@ -41,8 +41,12 @@ public:
     void step() {
         for (RecordingUser* user : {&near_, &far_}) {
             if (user->is_closed || !user->connection->is_open()) continue;
-            if (random_.chance(600)) user->connection->pause_reading();
-            if (random_.chance(400)) user->connection->start_reading();
+            if (!user->connection->is_reading()) {
+                if (random_.chance(500)) user->connection->start_reading();
+            } else if (pauses_ > 0 && random_.chance(500)) {
+                --pauses_;
+                user->connection->pause_reading();
+            }
         }
         if (near_.is_closed || ended_) return;
         const std::size_t size = std::min<std::size_t>(random_.between(1, 2000), text_.size() - sent_);
@@ -77,6 +81,7 @@ private:
     std::size_t sent_ = 0;
     std::size_t answered_ = 0;
     bool ended_ = false;
+    unsigned pauses_ = static_cast<unsigned>(random_.below(30));
 };
 
 void converse(ConnectionWorld& world, std::uint64_t seed, std::uint32_t count) {
