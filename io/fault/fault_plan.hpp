@@ -26,7 +26,7 @@ enum class Fault : std::uint8_t {
     lost_cancel,           ///< a cancellation waits for a result to come first, but only for so long
     early_wake,            ///< wait() returns without a cause
     false_readiness,       ///< a poll says that its events are true, and they are not; poll(2), "BUGS"
-    slow_answer,           ///< name lookups and work in threads take long; on simulated backends
+    slow_answer,           ///< names and threads take long, on simulated backends; FaultNames: names, on all
 
     // These are errors that a program sees.
     no_buffers,       ///< ENOBUFS where a socket is opened, accepted or connected; sends find the socket full

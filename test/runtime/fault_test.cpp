@@ -3,6 +3,7 @@
 #include <lariat/runtime/acceptor.hpp>
 #include <lariat/runtime/connect_attempt.hpp>
 #include <lariat/runtime/connection.hpp>
+#include <lariat/runtime/fault_names.hpp>
 #include <lariat/runtime/resolver.hpp>
 #include <lariat/test/support/backends.hpp>
 #include <lariat/test/support/connection_world.hpp>
@@ -97,6 +98,15 @@ void converse(ConnectionWorld& world, std::uint64_t seed, std::uint32_t count) {
     });
     for (const Conversation& conversation : conversations) conversation.check();
 }
+
+/// Answers every query inside the call, and counts them.
+struct PromptNames final : NameResolver {
+    void look_up(const Query& query, Answer answer) override {
+        ++queries;
+        answer({{*Address::from_host("127.0.0.1", query.port)}, {}});
+    }
+    int queries = 0;
+};
 
 io::FaultBackend& faults_of(ConnectionWorld& world) { return test::faults_of(world.reactor.backend()); }
 
@@ -309,6 +319,55 @@ TEST_CASE("slow answers hold up names and threads of a simulated host, for as lo
     io::FaultPlan slow = io::FaultPlan(1).rate(Fault::slow_answer, 1000).slowness(std::chrono::hours(1));
     CHECK(time_of_lookup(slow) > std::chrono::seconds(1));
     CHECK(time_of_lookup(slow) < std::chrono::minutes(61));
+}
+
+LARIAT_BACKEND_TEST_CASE("slow names are answered once, in any order, and those nobody waits for not at all") {
+    Reactor reactor(ReactorOptions().backend(backend_kind));
+    const auto prompt = std::make_shared<PromptNames>();
+    reactor.install_name_resolver(prompt);
+    const auto names = FaultNames::install(
+        reactor, io::FaultPlan(1).rate(Fault::slow_answer, 500).slowness(std::chrono::milliseconds(5)));
+    std::vector<int> answers(30);
+    std::vector<int> order;
+    std::vector<ResolveRequest> requests;
+    for (int i = 0; i < 30; ++i) {
+        requests.push_back(reactor.resolver().resolve("name.test", 80, {}, [&, i](ResolveResult result) {
+            CHECK(result);
+            ++answers[static_cast<std::size_t>(i)];
+            order.push_back(i);
+        }));
+    }
+    for (std::size_t i = 0; i < 30; i += 3) requests[i].cancel();
+    const TimePoint end = reactor.now() + std::chrono::seconds(20);
+    while (prompt->queries < 30 || order.size() < 20) {
+        REQUIRE(reactor.now() < end);
+        reactor.iterate(std::chrono::milliseconds(1));
+    }
+    for (std::size_t i = 0; i < 30; ++i) CHECK(answers[i] == (i % 3 == 0 ? 0 : 1));
+    CHECK_FALSE(std::ranges::is_sorted(order));
+    CHECK(names->counts()[Fault::slow_answer] > 0);
+    CHECK(names->counts()[Fault::slow_answer] < 30);
+}
+
+LARIAT_BACKEND_TEST_CASE("a name that is slower than the timeout fails, and the reactor may end before the answer") {
+    const auto prompt = std::make_shared<PromptNames>();
+    std::string outcome;
+    {
+        Reactor reactor(ReactorOptions().backend(backend_kind));
+        reactor.install_name_resolver(prompt);
+        FaultNames::install(reactor,
+                            io::FaultPlan(1).rate(Fault::slow_answer, 1000).slowness(std::chrono::hours(1000)));
+        const ResolveRequest request =
+            reactor.resolver().resolve("name.test", 80, ResolveOptions().timeout(std::chrono::milliseconds(1)),
+                                       [&](ResolveResult result) { outcome = result.failure.error_message(); });
+        const TimePoint end = reactor.now() + std::chrono::seconds(20);
+        while (outcome.empty()) {
+            REQUIRE(reactor.now() < end);
+            reactor.iterate(std::chrono::milliseconds(5));
+        }
+    }
+    CHECK(outcome.find("timeout error") != std::string::npos);
+    CHECK(prompt->queries == 0);
 }
 
 TEST_SUITE_END();
