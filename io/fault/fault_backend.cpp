@@ -446,6 +446,7 @@ void FaultBackend::run_late() noexcept {
 
 // What is due becomes ready, unless something of the same descriptor that came before is not.
 void FaultBackend::release_events() noexcept {
+    if (held_.empty()) return;
     std::unordered_set<int> blocked;
     std::deque<Event> held = std::exchange(held_, {});
     for (Event& event : held) {

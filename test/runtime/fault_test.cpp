@@ -131,6 +131,18 @@ LARIAT_BACKEND_TEST_CASE("connections echo every byte under every fault, whateve
     }
 }
 
+LARIAT_KERNEL_TEST_CASE("connections echo every byte under every fault through tiny queues and few buffers") {
+    const io::BackendOptions tiny =
+        io::BackendOptions().submission_entries(4).completion_entries(8).receive_buffers(2).receive_buffer_size(256);
+    for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+        CAPTURE(seed);
+        ConnectionWorld world(faulty(backend_kind, io::FaultPlan(seed).disturb(100), tiny));
+        converse(world, seed, 6);
+        CHECK(world.reactor.backend().statistics().pool_exhausted > 0);
+        CHECK(world.reactor.backend().statistics().queue_full > 0);
+    }
+}
+
 LARIAT_BACKEND_TEST_CASE("connections whose transfers fail are told once, and leave nothing behind") {
     for (std::uint64_t seed = 1; seed <= 5; ++seed) {
         CAPTURE(seed);
