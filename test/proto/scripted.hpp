@@ -141,6 +141,7 @@ private:
 class Loop {
 public:
     explicit Loop(io::BackendKind kind) : reactor(ReactorOptions().backend(kind)) {}
+    explicit Loop(std::unique_ptr<io::Backend> backend) : reactor(std::move(backend)) {}
 
     /// Turns the loop until `condition()` holds.
     template <class Condition>
