@@ -164,6 +164,8 @@ Duration FaultBackend::Answers::draw_delay() noexcept {
 
 int FaultBackend::Answers::take_signal() noexcept { return owner_.below_->simulation()->take_signal(); }
 
+bool FaultBackend::Answers::shares_process() const noexcept { return owner_.below_->simulation()->shares_process(); }
+
 // Submission
 
 FaultBackend::Request& FaultBackend::make_request(Op& op) {

@@ -92,6 +92,7 @@ private:
         [[nodiscard]] const std::vector<Address>* look_up(std::string_view name) const override;
         [[nodiscard]] Duration draw_delay() noexcept override;
         [[nodiscard]] int take_signal() noexcept override;
+        [[nodiscard]] bool shares_process() const noexcept override;
 
     private:
         FaultBackend& owner_;
