@@ -67,6 +67,8 @@ public:
 
     /// True when a new wait must not begin; see `reason()`.
     [[nodiscard]] bool is_cancelled() const noexcept { return cancelled_ && shields_ == 0; }
+    /// A sticky context was cancelled; while shielded nothing has come of it yet.
+    [[nodiscard]] bool was_requested() const noexcept { return cancelled_; }
     [[nodiscard]] CancelReason reason() const noexcept { return reason_; }
 
     /// Called by awaiters around a suspension.

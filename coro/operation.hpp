@@ -61,6 +61,12 @@ protected:
         if (deadline_) drop_deadline();
         resume();
     }
+    /// For results that come while other code runs: fixes the outcome, which no cancellation and no deadline takes away
+    /// any more. finish() follows, from the loop.
+    void settle() noexcept {
+        if (deadline_) drop_deadline();
+        end_wait();
+    }
     /// Throws Cancelled or TimedOut when that is how the wait ended. First line of every await_resume.
     void check() const {
         if (outcome_ != Outcome::result) raise();
@@ -94,14 +100,15 @@ private:
 };
 
 /// Base of a verb. `Verb` has `bool begin() noexcept`, which is true when the result is there at once and otherwise
-/// sees to it that finish() will be called, withdraw(), verb() and await_resume().
-template <class Verb>
-class Operation : public OperationBase {
+/// sees to it that finish() will be called, withdraw(), verb() and await_resume(). `Base` is OperationBase or derived
+/// from it.
+template <class Verb, class Base = OperationBase>
+class Operation : public Base {
 public:
     /// Bounds this verb: TimedOut is raised when nothing came within `limit`. The timer is armed only when the verb
     /// really waits; what arrived before the limit was noticed to have passed is delivered.
     [[nodiscard]] Verb&& within(Duration limit) && noexcept {
-        set_limit(limit);
+        this->set_limit(limit);
         return static_cast<Verb&&>(*this);
     }
 
@@ -111,14 +118,15 @@ public:
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     template <LariatPromise P>
     bool await_suspend(std::coroutine_handle<P> waiter) noexcept {
-        if (!admit(*waiter.promise().context())) return false;
+        if (!this->admit(*waiter.promise().context())) return false;
         if (static_cast<Verb&>(*this).begin()) return false;
-        suspend_here(waiter);
-        arm_deadline();
+        this->suspend_here(waiter);
+        this->arm_deadline();
         return true;
     }
 
 protected:
+    using Base::Base;
     Operation() noexcept = default;
     ~Operation() = default;
 };

@@ -161,8 +161,10 @@ protected:
         context_ = waiter.promise().context();
         context_->begin_wait(*this);
     }
+    /// From here on nobody can cancel the wait; resume() still comes.
+    void end_wait() noexcept { context_->end_wait(); }
     void resume() noexcept {
-        context_->end_wait();
+        end_wait();
         waiter_.resume();
     }
 

@@ -7,7 +7,8 @@ namespace lariat::detail {
 
 bool Sleep::begin() noexcept {
     Reactor& reactor = this_reactor("sleep()");
-    reactor.timers().arm(*this, saturating_add(reactor.now(), duration_));
+    if (until_ == TimePoint::min()) until_ = saturating_add(reactor.now(), duration_);
+    reactor.timers().arm(*this, until_);
     return false;
 }
 

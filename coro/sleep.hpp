@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// sleep() and yield(): waiting for time to pass, and letting others run.
+// sleep(), sleep_until() and yield(): waiting for time to pass, and letting others run.
 #pragma once
 
 #include <lariat/coro/operation.hpp>
@@ -13,6 +13,7 @@ namespace detail {
 class Sleep final : public Operation<Sleep>, private Timer {
 public:
     explicit Sleep(Duration duration) noexcept : Timer(on_fire), duration_(duration) {}
+    explicit Sleep(TimePoint until) noexcept : Timer(on_fire), until_(until) {}
     void await_resume() const { check(); }
 
 private:
@@ -23,7 +24,8 @@ private:
     void withdraw() noexcept override { disarm(); }
     const char* verb() const noexcept override { return "sleep"; }
 
-    Duration duration_;
+    Duration duration_ = Duration::zero();
+    TimePoint until_ = TimePoint::min();
 };
 
 class Yield final : public Operation<Yield>, private Ready {
@@ -44,6 +46,9 @@ private:
 
 /// Waits until `duration` has passed; at least one turn of the loop, also for zero and negative durations.
 [[nodiscard]] inline detail::Sleep sleep(Duration duration) noexcept { return detail::Sleep(duration); }
+
+/// Waits until Reactor::now() has come to `time`; at least one turn of the loop, also when it is past.
+[[nodiscard]] inline detail::Sleep sleep_until(TimePoint time) noexcept { return detail::Sleep(time); }
 
 /// Goes on in the next turn of the loop, after everything that is ready now. For loops that compute for long.
 [[nodiscard]] inline detail::Yield yield() noexcept { return {}; }

@@ -216,14 +216,24 @@ public:
     template <class P>
     bool await_suspend(std::coroutine_handle<P> parent) noexcept {
         static_assert(LariatPromise<P>, "only coroutines of lariat (Task, Deferred) can await a Task");
-        task_.promise().set_parent(parent.promise());
-        return !task_.promise().start_awaited(task_, parent);
+        return !start(parent, *parent.promise().context());
     }
     T await_resume() {
         auto& promise = task_.promise();
         if (promise.has_failed()) promise.parent()->raised() = promise.raised();
         return promise.take();
     }
+
+protected:
+    /// Runs the Task until its first real wait, which `context` can cancel. True when it has ended.
+    template <LariatPromise P>
+    bool start(std::coroutine_handle<P> parent, CancelContext& context) noexcept {
+        TaskPromise<T>& promise = task_.promise();
+        promise.set_parent(parent.promise());
+        promise.set_context(context);
+        return promise.start_awaited(task_, parent);
+    }
+    [[nodiscard]] TaskPromise<T>& promise() const noexcept { return task_.promise(); }
 
 private:
     Handle task_;
