@@ -20,7 +20,15 @@
 #include <lariat/coro/shield.hpp>             // IWYU pragma: export
 #include <lariat/coro/sleep.hpp>              // IWYU pragma: export
 #include <lariat/coro/spawn.hpp>              // IWYU pragma: export
+#include <lariat/coro/sync/barrier.hpp>       // IWYU pragma: export
+#include <lariat/coro/sync/channel.hpp>       // IWYU pragma: export
+#include <lariat/coro/sync/condition.hpp>     // IWYU pragma: export
 #include <lariat/coro/sync/event.hpp>         // IWYU pragma: export
+#include <lariat/coro/sync/latch.hpp>         // IWYU pragma: export
+#include <lariat/coro/sync/mutex.hpp>         // IWYU pragma: export
+#include <lariat/coro/sync/queue.hpp>         // IWYU pragma: export
+#include <lariat/coro/sync/semaphore.hpp>     // IWYU pragma: export
+#include <lariat/coro/sync/shared_mutex.hpp>  // IWYU pragma: export
 #include <lariat/coro/task.hpp>               // IWYU pragma: export
 #include <lariat/coro/task_scope.hpp>         // IWYU pragma: export
 #include <lariat/coro/tcp_stream.hpp>         // IWYU pragma: export
