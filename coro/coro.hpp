@@ -4,6 +4,7 @@
 
 #include <lariat/coro/as_completed.hpp>       // IWYU pragma: export
 #include <lariat/coro/as_result.hpp>          // IWYU pragma: export
+#include <lariat/coro/async_generator.hpp>    // IWYU pragma: export
 #include <lariat/coro/cancel.hpp>             // IWYU pragma: export
 #include <lariat/coro/connect.hpp>            // IWYU pragma: export
 #include <lariat/coro/deferred.hpp>           // IWYU pragma: export
@@ -16,7 +17,9 @@
 #include <lariat/coro/join_handle.hpp>        // IWYU pragma: export
 #include <lariat/coro/listener.hpp>           // IWYU pragma: export
 #include <lariat/coro/race.hpp>               // IWYU pragma: export
+#include <lariat/coro/rate_limiter.hpp>       // IWYU pragma: export
 #include <lariat/coro/run.hpp>                // IWYU pragma: export
+#include <lariat/coro/run_in_thread.hpp>      // IWYU pragma: export
 #include <lariat/coro/shield.hpp>             // IWYU pragma: export
 #include <lariat/coro/sleep.hpp>              // IWYU pragma: export
 #include <lariat/coro/spawn.hpp>              // IWYU pragma: export

@@ -48,7 +48,8 @@ public:
     //  created --resume by the parent--> running --parent suspends--> awaited --> ended
     //      \                                \---ends before---------------------/  /
     //       \---resume by a root--> rooted --------------------------------------/
-    enum class State : std::uint8_t { created, running, awaited, rooted, ended };
+    // A generator pauses where a Task ends: running or awaited --> paused --resume by the next parent--> running.
+    enum class State : std::uint8_t { created, running, awaited, rooted, paused, ended };
 
     class FinalAwaiter {
     public:
@@ -92,11 +93,11 @@ public:
     /// Ended with an exception, which raised() holds.
     [[nodiscard]] bool has_failed() const noexcept { return failed_; }
 
-    /// Runs until the first real wait. True when the Task has ended and its awaiter goes on at once.
+    /// Runs until the first real wait. True when the Task has ended, or paused, and its awaiter goes on at once.
     bool start_awaited(std::coroutine_handle<> self, std::coroutine_handle<> parent) noexcept {
         state_ = State::running;
         self.resume();
-        if (state_ == State::ended) return true;
+        if (state_ != State::running) return true;
         continuation_ = parent;
         state_ = State::awaited;
         return false;
@@ -121,10 +122,13 @@ protected:
     void throw_if_failed() {
         if (failed_) raised().raise();
     }
+    /// What goes on when a generator has a value.
+    std::coroutine_handle<> pause() noexcept { return leave(State::paused); }
 
 private:
-    std::coroutine_handle<> end() noexcept {
-        switch (std::exchange(state_, State::ended)) {
+    std::coroutine_handle<> end() noexcept { return leave(State::ended); }
+    std::coroutine_handle<> leave(State next) noexcept {
+        switch (std::exchange(state_, next)) {
         case State::awaited: return continuation_;
         case State::rooted: root_->task_ended(); break;
         default: break;
