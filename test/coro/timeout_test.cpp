@@ -95,6 +95,27 @@ LARIAT_BACKEND_TEST_CASE("of nested limits the one that passes is TimedOut in it
     run_on(backend_kind, nested);
 }
 
+Task<std::string> slow_to_end() {
+    co_await as_result(rests());
+    co_await as_result(shield(with_timeout(4ms, rests())));
+    co_await checkpoint();
+    co_return "went on";
+}
+Task<std::string> keeps_inner(std::string& inner) {
+    co_await record(inner, with_timeout(2ms, slow_to_end()));
+    co_await checkpoint();
+    co_return "went on";
+}
+Task<> outer_passes_first() {
+    std::string inner, outer;
+    co_await record(outer, with_timeout(1ms, keeps_inner(inner)));
+    CHECK(inner == "Cancelled: deadline");  // its own limit passed, too, but ended nothing
+    CHECK(outer == "TimedOut: with_timeout() timed out after 1 ms");
+}
+LARIAT_BACKEND_TEST_CASE("a limit that passes in a task which is ending already is not what ended it") {
+    run_on(backend_kind, outer_passes_first);
+}
+
 Task<std::string> waits_for_all(Steps& steps) {
     co_await when_all(sleeps(steps, "one"), with_timeout(test::an_hour, sleeps(steps, "two")));
     co_return "returned";
