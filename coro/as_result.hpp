@@ -91,8 +91,8 @@ public:
     friend ResultAwaiter<A> await_in(PromiseBase& promise, ResultOf&& self) {
         return ResultAwaiter<A>(promise, static_cast<A&&>(self.awaitable_));
     }
-    // Named by concepts only; a promise asks await_in().
-    ResultAwaiter<A> operator co_await() && = delete;
+    /// Never defined: says that it can be awaited. A promise asks await_in().
+    ResultAwaiter<A> operator co_await() &&;
 
 private:
     A&& awaitable_;

@@ -177,6 +177,12 @@ LARIAT_BACKEND_TEST_CASE("a limit works in a function that returns Deferred, and
     run_on(backend_kind, in_a_deferred);
 }
 
+Deferred<std::string> outcomes_in_a_deferred() {
+    const Outcome<> late = co_await as_result(sleep(test::an_hour).within(1ms));
+    const Outcome<std::string> text = co_await as_result(at_once("text"));
+    co_return late.failure().error_message() + ", " + *text;
+}
+
 Task<int> fails() {
     co_await checkpoint();
     throw ProtocolViolation("no");
@@ -194,6 +200,7 @@ Task<> outcomes() {
     Deferred<int> d;
     d.callback(3);
     CHECK(*co_await as_result(d) == 3);
+    CHECK(co_await outcomes_in_a_deferred() == "sleep timed out after 1 ms, text");
     const Outcome<int> lost = co_await as_result(fail<int>(ProtocolViolation("in a Deferred")));
     CHECK(lost.failure().error_message() == "in a Deferred");
     const JoinHandle<int> job = spawn(fails);
