@@ -17,13 +17,18 @@ RateLimiter::RateLimiter(std::int64_t tokens, Duration period, std::int64_t burs
     capacity_ = interval_ * burst;
 }
 
-detail::AcquireTokens RateLimiter::acquire(std::int64_t count) {
+void RateLimiter::check(std::int64_t count) const {
     if (count < 0 || count > capacity_ / interval_)
         throw UsageError("a RateLimiter never has as many tokens at once as were asked for; its burst is the limit");
+}
+
+detail::AcquireTokens RateLimiter::acquire(std::int64_t count) {
+    check(count);
     return {*this, count};
 }
 
 bool RateLimiter::try_acquire(std::int64_t count) {
+    check(count);
     return waiting_.empty() && take(count, detail::this_reactor("a RateLimiter").now());
 }
 
@@ -43,8 +48,12 @@ bool RateLimiter::acquire_or_wait(detail::AcquireTokens& wait) noexcept {
     reactor_ = &detail::this_reactor("a RateLimiter");
     if (waiting_.empty() && take(wait.count(), reactor_->now())) return true;
     waiting_.push(wait);
-    if (!is_armed()) serve();
+    if (!is_armed()) arm_for(wait.count());  // a wait that only begins cannot be served yet
     return false;
+}
+
+void RateLimiter::arm_for(std::int64_t count) noexcept {
+    reactor_->timers().arm(*this, full_at_ + interval_ * count - capacity_);
 }
 
 // Serves those in front that can be, and comes back when there will be tokens for the next.
@@ -52,10 +61,7 @@ void RateLimiter::serve() noexcept {
     disarm();
     while (!waiting_.empty()) {
         const std::int64_t count = waiting_.front<detail::AcquireTokens>().count();
-        if (!take(count, reactor_->now())) {
-            reactor_->timers().arm(*this, full_at_ + interval_ * count - capacity_);
-            return;
-        }
+        if (!take(count, reactor_->now())) return arm_for(count);
         waiting_.serve_front();
     }
 }

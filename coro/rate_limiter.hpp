@@ -49,7 +49,7 @@ public:
     ///
     /// Cancellation: tokens that were taken first are gone, and this returns; otherwise none was taken.
     [[nodiscard]] detail::AcquireTokens acquire(std::int64_t count = 1);
-    /// False when there are too few, or others wait.
+    /// False when there are too few, or others wait. Errors: as acquire().
     [[nodiscard]] bool try_acquire(std::int64_t count = 1);
     /// Those that could be taken now.
     [[nodiscard]] std::int64_t available() const;
@@ -60,6 +60,9 @@ private:
     bool acquire_or_wait(detail::AcquireTokens& wait) noexcept;
     bool take(std::int64_t count, TimePoint now) noexcept;
     void serve() noexcept;
+    void check(std::int64_t count) const;
+    /// For when there will be so many tokens.
+    void arm_for(std::int64_t count) noexcept;
     static void on_fire(Timer& timer) noexcept { static_cast<RateLimiter&>(timer).serve(); }
 
     detail::WaitQueue waiting_;

@@ -115,6 +115,8 @@ Task<> on_each_backend() {
     for (int i = 0; i < 4; ++i) co_await limiter.acquire();
     CHECK(Reactor::current()->now() - start >= 3ms);
     CHECK_THROWS_AS((void)limiter.acquire(2), UsageError);
+    CHECK_THROWS_AS((void)limiter.try_acquire(2), UsageError);
+    CHECK_THROWS_AS((void)limiter.try_acquire(-1), UsageError);
     CHECK_THROWS_AS(RateLimiter(0, 1s, 1), UsageError);
     CHECK_THROWS_AS(RateLimiter(1, 1s, 0), UsageError);
     CHECK_THROWS_AS(RateLimiter(2, 1ns, 1), UsageError);
