@@ -399,10 +399,22 @@ auto maybe_deferred(F&& f, A&&... arguments) {
 /// Calls `f(arguments...)` now: its value or exception, as a fired Deferred.
 template <class F, class... A>
 auto execute(F&& f, A&&... arguments) {
-    static_assert(!detail::is_deferred<std::invoke_result_t<F, A...>>, "lariat: execute() does not look inside what it "
-                                                                       "gets; use maybe_deferred()");
+    using R = std::invoke_result_t<F, A...>;
+    static_assert(!detail::is_deferred<R> && !detail::is_task<R>,
+                  "lariat: execute() does not look inside what it gets; use maybe_deferred()");
     return maybe_deferred(std::forward<F>(f), std::forward<A>(arguments)...);
 }
+
+namespace detail {
+
+/// Gives up a Deferred that nobody will fire: what holds another handle is told, what awaits it ends with the last one.
+template <class T>
+void abandon(Deferred<T> waiter) {
+    const DeferredStage& stage = *DeferredAccess::state(waiter);
+    if (stage.is_shared() && !waiter.called()) waiter.errback(AbandonedError(stage.created()));
+}
+
+}  // namespace detail
 
 }  // namespace lariat
 

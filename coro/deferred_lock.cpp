@@ -13,6 +13,14 @@ DeferredSemaphore::DeferredSemaphore(std::size_t tokens, const char* nothing_out
     if (tokens == 0) throw UsageError("DeferredSemaphore requires tokens >= 1");
 }
 
+DeferredSemaphore::~DeferredSemaphore() {
+    while (!waiting_.empty()) {
+        Deferred<> next = std::move(waiting_.front());
+        waiting_.pop_front();
+        detail::abandon(std::move(next));
+    }
+}
+
 Deferred<> DeferredSemaphore::acquire(const std::source_location& where) {
     if (free_ > 0) {
         --free_;

@@ -12,12 +12,14 @@
 
 namespace lariat {
 
-/// A number of tokens. Must outlive what runs under it; waiters are abandoned when it is destroyed.
+/// A number of tokens. Must outlive what runs under it; waiters fail with AbandonedError when it is
+/// destroyed.
 /// Anybody may release: there is no owner.
 class DeferredSemaphore {
 public:
     /// Throws UsageError when `tokens` is zero.
     explicit DeferredSemaphore(std::size_t tokens);
+    ~DeferredSemaphore();
     DeferredSemaphore(const DeferredSemaphore&) = delete;
     DeferredSemaphore& operator=(const DeferredSemaphore&) = delete;
 

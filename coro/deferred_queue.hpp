@@ -23,7 +23,7 @@ public:
     QueueUnderflow() : Error("too many wait for this DeferredQueue") {}
 };
 
-/// Must outlive those who wait on it; they are abandoned when it is destroyed.
+/// Those who wait for it when it is destroyed fail with AbandonedError.
 template <class T>
 class DeferredQueue {
 public:
@@ -32,6 +32,13 @@ public:
     /// At most `size` objects are stored, and at most `backlog` gets may wait.
     explicit DeferredQueue(std::size_t size = unlimited, std::size_t backlog = unlimited)
         : size_(size), backlog_(backlog) {}
+    ~DeferredQueue() {
+        while (!waiting_.empty()) {
+            Deferred<T> next = std::move(waiting_.front());
+            waiting_.pop_front();
+            detail::abandon(std::move(next));
+        }
+    }
     DeferredQueue(const DeferredQueue&) = delete;
     DeferredQueue& operator=(const DeferredQueue&) = delete;
 

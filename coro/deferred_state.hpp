@@ -70,6 +70,8 @@ public:
     DeferredStage(const DeferredStage&) = delete;
     DeferredStage& operator=(const DeferredStage&) = delete;
 
+    /// There is more than one handle.
+    [[nodiscard]] bool is_shared() const noexcept { return root_->handles_ > 1; }
     void add_handle() noexcept { ++root_->handles_; }
     void add_feed() noexcept { ++root_->feeds_; }
     void add_keeper() noexcept { ++root_->keepers_; }

@@ -53,14 +53,16 @@ private:
 /// True when a process that lives holds the lock of that name.
 [[nodiscard]] bool is_locked(std::string name);
 
-/// A FilesystemLock to wait for. `Clock` is a Reactor, or a test's clock, see Deferred::add_timeout. Must outlive the
-/// wait, which is abandoned when it is destroyed.
+/// A FilesystemLock to wait for. `Clock` is a Reactor, or a test's clock, see Deferred::add_timeout. A wait
+/// fails with AbandonedError when it is destroyed.
 template <class Clock = Reactor>
 class DeferredFilesystemLock : public FilesystemLock {
 public:
     DeferredFilesystemLock(std::string name, Clock& scheduler)
         : FilesystemLock(std::move(name)), scheduler_(scheduler) {}
-    ~DeferredFilesystemLock() { stop_timers(); }
+    ~DeferredFilesystemLock() {
+        if (waiting_) detail::abandon(finish());
+    }
 
     /// How long it waits between two attempts.
     static constexpr Duration interval = std::chrono::seconds(1);

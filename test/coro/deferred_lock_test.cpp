@@ -82,6 +82,32 @@ TEST_CASE("D22 coroutines under a lock") {
     CHECK_FALSE(lock.locked());
 }
 
+Deferred<> waits(Deferred<> d, std::string& state) {
+    try {
+        co_await std::move(d);
+    } catch (const AbandonedError&) {
+        state = "abandoned";
+    }
+}
+
+TEST_CASE("D22 D23 who waits for a lock or a queue that is destroyed is told") {
+    std::string locked, ran, got;
+    auto lock = std::make_unique<DeferredLock>();
+    (void)lock->acquire();
+    waits(lock->acquire(), locked);
+    auto running = lock->run([&] { ran = "ran"; });
+    running.add_errback([&](const Failure& f) { ran = short_type(f); });
+    lock.reset();
+    CHECK(locked == "abandoned");
+    CHECK(ran == "AbandonedError");
+
+    auto queue = std::make_unique<DeferredQueue<int>>();
+    auto object = queue->get();
+    object.add_errback([&](const Failure& f) { return got = short_type(f), 0; });
+    queue.reset();
+    CHECK(got == "AbandonedError");
+}
+
 TEST_CASE("D23 a cancelled get leaves the queue; objects come out in order") {
     CapturedLogs logs;
     DeferredQueue<std::unique_ptr<int>> q;

@@ -194,6 +194,12 @@ TEST_CASE("D24 an error of the file system fails the wait; a lock that is destro
     }
     CHECK(clock.active() == 0);
     CHECK(state == "waiting");  // nobody waits but callbacks: they go with the Deferred
+    auto lock = std::make_unique<Lock>(directory.name(), clock);
+    auto waiting = lock->defer_until_locked(5s);
+    watch(waiting, state);
+    lock.reset();
+    CHECK(state == "AbandonedError");
+    CHECK(clock.active() == 0);
 }
 
 }  // namespace
