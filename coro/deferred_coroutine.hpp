@@ -137,7 +137,7 @@ public:
     void return_value(V&& value) {
         static_assert(!is_deferred<V>, "lariat: co_return the result itself: co_return co_await deferred");
         if constexpr (std::is_same_v<std::remove_cvref_t<V>, Failure>) {
-            this->state_->fail(std::forward<V>(value));
+            this->state_->fail(real_failure(std::forward<V>(value)));
         } else if constexpr (!is_deferred<V>) {
             static_assert(std::is_convertible_v<V&&, T>,
                           "lariat: what is returned must convert to the Deferred's type");

@@ -144,6 +144,13 @@ consteval bool fits_deferred() {
     }
 }
 
+/// An empty Failure that is returned is no success: one was meant, and there was none.
+inline Failure real_failure(Failure returned) {
+    if (returned) return returned;
+    return Failure(UsageError("an empty Failure was returned; Failure::current() is the exception being handled"),
+                   std::source_location());
+}
+
 /// Calls and stores what comes of it. A Deferred that was returned is given back to be followed, with its handle.
 /// An exception that is the one of `incoming` keeps that failure's trace.
 template <class U, class F, class Arg>
@@ -155,7 +162,7 @@ DeferredState<U>* call_and_store(DeferredState<U>& target, F& callable, Arg&& ar
             call_with(callable, std::forward<Arg>(argument));
             target.set_nothing();
         } else if constexpr (std::is_same_v<R, Failure>) {
-            target.set_failure(call_with(callable, std::forward<Arg>(argument)));
+            target.set_failure(real_failure(call_with(callable, std::forward<Arg>(argument))));
         } else if constexpr (deferred_traits<R>::is_deferred) {
             R inner = call_with(callable, std::forward<Arg>(argument));
             return DeferredAccess::release(inner);

@@ -58,10 +58,14 @@ public:
     }
 
     /// Makes sure that there is a value or a failure: an empty slot gives T{}, or fails where there is no T{}.
-    void settle() {
+    void settle() noexcept {
         if (has_value_ || failure()) return;
         if constexpr (std::is_default_constructible_v<Value>) {
-            set_value(Value());
+            try {
+                set_value(Value());
+            } catch (...) {
+                set_failure(Failure(std::current_exception(), std::source_location()));
+            }
         } else {
             set_failure(Failure(ResultTakenError(), std::source_location()));
         }

@@ -9,6 +9,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace lariat {
@@ -76,6 +77,18 @@ TEST_CASE("I01 co_return of a Failure fails the Deferred") {
     std::string failed;
     returns_failure().add_errback([&](const Failure& f) { failed = short_type(f); });
     CHECK(failed == "KeyError");
+}
+
+Deferred<int> returns_nothing() { co_return Failure(); }
+
+TEST_CASE("I01 D02 an empty Failure that is returned is a failure all the same") {
+    std::string failed;
+    const auto note = [&](const Failure& f) { failed = f.error_message(); };
+    returns_nothing().add_errback(note);
+    CHECK(std::exchange(failed, "")
+          == "an empty Failure was returned; Failure::current() is the exception being handled");
+    succeed(1).add_callback([](int) { return Failure(); }).add_errback(note);
+    CHECK(failed == "an empty Failure was returned; Failure::current() is the exception being handled");
 }
 
 TEST_CASE("I01 callback() runs the waiting coroutine and all that follows before it returns") {
