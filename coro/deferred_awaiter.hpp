@@ -52,7 +52,9 @@ public:
     bool await_suspend(std::coroutine_handle<P> waiter) noexcept {
         context_ = waiter.promise().context();
         if (context_->is_cancelled()) {
-            refusal_ = Refusal::cancelled;
+            // What was started for this await is cancelled as if that had begun; what it ends with at once is given.
+            cancel_source(context_->reason());
+            if (!await_ready()) refusal_ = Refusal::cancelled;
             return false;
         }
         if constexpr (DeferredOwner<P>) {
@@ -87,6 +89,14 @@ public:
     }
 
     void cancel(CancelReason reason) noexcept override {
+        context_->begin_wait(*this);  // it may go on, and hear of a further cancellation
+        cancel_source(reason);
+    }
+
+private:
+    enum class Refusal : std::uint8_t { none, cancelled, deadlock };
+
+    void cancel_source(CancelReason reason) noexcept {
         try {
             source_.cancel(reason);
         } catch (...) {
@@ -95,10 +105,6 @@ public:
                 "the canceller of an awaited Deferred failed: " + Failure::current().traceback());
         }
     }
-
-private:
-    enum class Refusal : std::uint8_t { none, cancelled, deadlock };
-
     DeferredStage* run(DeferredStage& stage) noexcept override {
         end_wait();
         stage.set_running(true);

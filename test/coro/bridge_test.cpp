@@ -83,6 +83,48 @@ TEST_CASE("I05 a Task behind a Deferred may clean up after a cancel, and succeed
     CHECK(got == "cleaned up");
 }
 
+Deferred<std::string> notices_two(Deferred<> first, Deferred<> second) {
+    try {
+        co_await std::move(first);
+    } catch (const Cancelled&) {}
+    try {
+        co_await std::move(second);
+    } catch (const Cancelled&) {
+        co_return "cancelled twice";
+    }
+    co_return "cancelled once";
+}
+Task<std::string> passes_on(Deferred<std::string> d) { co_return co_await std::move(d); }
+
+TEST_CASE("I05 a second cancel reaches through a Task as the first did") {
+    auto d = ensure_deferred(passes_on(notices_two(Deferred<>(), Deferred<>())));
+    d.cancel();
+    CHECK_FALSE(d.called());
+    d.cancel();
+    std::string got;
+    d.add_callback([&](std::string text) { return got = std::move(text); });
+    CHECK(got == "cancelled twice");
+}
+
+Task<> awaits_after(Deferred<> first, Deferred<> second) {
+    try {
+        co_await std::move(first);
+    } catch (const Cancelled&) {}
+    co_await std::move(second);
+}
+Task<> cancelled_before() {
+    bool cancelled = false;
+    const JoinHandle<> ends_cancelled = spawn(awaits_after, Deferred<>(), Deferred<>([&] { cancelled = true; }));
+    ends_cancelled.cancel();
+    CHECK_THROWS_AS(co_await ends_cancelled, Cancelled);
+    CHECK(cancelled);  // what was started for it is not left to run
+    const JoinHandle<> delivered =
+        spawn(awaits_after, Deferred<>(), Deferred<>([](Deferred<>& self) { self.callback(); }));
+    delivered.cancel();
+    co_await delivered;  // the result came first
+}
+TEST_CASE("I05 a Deferred that a cancelled task awaits is cancelled") { run_on(any_backend, cancelled_before); }
+
 TEST_CASE("D14 a failed Task behind a Deferred is reported with the place that made it one") {
     CapturedLogs logs;
     { auto dropped = ensure_deferred(adds_one(fail<int>(KeyError("k")))); }
