@@ -7,7 +7,7 @@
 namespace lariat::detail {
 
 void Limit::raise() const {
-    if (duration_ == Duration::zero()) throw TimedOut("with_deadline()");
+    if (is_deadline_) throw TimedOut("with_deadline()");
     throw TimedOut(duration_, "with_timeout()");
 }
 

@@ -23,7 +23,7 @@ namespace detail {
 class Limit {
 public:
     explicit Limit(Duration duration) noexcept : duration_(duration) {}
-    explicit Limit(TimePoint deadline) noexcept : deadline_(deadline) {}
+    explicit Limit(TimePoint deadline) noexcept : deadline_(deadline), is_deadline_(true) {}
 
     void begin(TimePoint now) noexcept {
         if (deadline_ == unset) deadline_ = saturating_add(now, duration_);
@@ -34,8 +34,9 @@ public:
 private:
     static constexpr TimePoint unset = TimePoint::min();
 
-    Duration duration_ = Duration::zero();  // zero when the deadline was given
+    Duration duration_ = Duration::zero();
     TimePoint deadline_ = unset;
+    bool is_deadline_ = false;  // that was given, not the duration
 };
 
 /// A cancel context inside another one, with a timer. What is asked of the outer one is handed on.

@@ -27,11 +27,8 @@ std::string in_words(Duration limit) {
     return std::to_string(count) + " ns";
 }
 
-std::string timeout_text(Duration limit, std::string_view what) {
-    std::string text(what.empty() ? "operation" : what);
-    text += " timed out";
-    if (limit > Duration::zero()) text += " after " + in_words(limit);
-    return text;
+std::string timeout_text(std::string_view what) {
+    return std::string(what.empty() ? "operation" : what).append(" timed out");
 }
 
 std::string listen_text(std::string_view interface, int port, int os_error) {
@@ -49,7 +46,10 @@ ConnectError::ConnectError(std::string_view head, int os_error, std::string_view
 CannotListenError::CannotListenError(std::string_view interface, int port, int os_error)
     : Error(listen_text(interface, port, os_error), os_error), interface_(interface), port_(port) {}
 
-TimedOut::TimedOut(Duration limit, std::string_view what) : Error(timeout_text(limit, what)), limit_(limit) {}
+TimedOut::TimedOut(std::string_view what) : Error(timeout_text(what)) {}
+
+TimedOut::TimedOut(Duration limit, std::string_view what)
+    : Error(timeout_text(what) + " after " + in_words(limit)), limit_(limit) {}
 
 Failure connect_error_from(int os_error, const std::source_location& where) {
     const std::string text = errno_text(os_error);

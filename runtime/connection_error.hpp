@@ -210,7 +210,7 @@ public:
 class TimedOut : public Error {
 public:
     /// "`what` timed out"; an empty `what` reads "operation".
-    explicit TimedOut(std::string_view what = {}) : TimedOut(Duration::zero(), what) {}
+    explicit TimedOut(std::string_view what = {});
     /// "`what` timed out after 2 s".
     TimedOut(Duration limit, std::string_view what);
 
@@ -218,7 +218,7 @@ public:
     [[nodiscard]] Duration limit() const noexcept { return limit_; }
 
 private:
-    Duration limit_;
+    Duration limit_ = Duration::zero();
 };
 
 /// The peer sent what the protocol does not allow, or more than a limit permits.

@@ -46,11 +46,14 @@ Task<> limits() {
     std::string outcome;
     co_await record(outcome, with_timeout(1ms, sleeps(steps, "a")));
     CHECK(outcome == "TimedOut: with_timeout() timed out after 1 ms");
+    co_await record(outcome, with_timeout(0s, sleeps(steps, "at once")));
+    CHECK(outcome == "TimedOut: with_timeout() timed out after 0 s");
+    CHECK(std::exchange(steps, {}) == Steps{"a deadline", "at once deadline"});
     const TimePoint soon = Reactor::current()->now() + 1ms;
     co_await record(outcome, with_deadline(soon, sleeps(steps, "b")));
     CHECK(outcome == "TimedOut: with_deadline() timed out");
     CHECK(Reactor::current()->now() >= soon);
-    CHECK(steps == Steps{"a deadline", "b deadline"});
+    CHECK(steps == Steps{"b deadline"});
     co_await record(outcome, with_timeout(test::an_hour, at_once("a text that does not fit into the object")));
     CHECK(outcome == "a text that does not fit into the object");
     int target = 1;
