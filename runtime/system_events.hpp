@@ -101,6 +101,9 @@ public:
                 Result result = f();
                 if (hold) (void)std::move(result).add_both(Release(std::move(hold)));
             } else {
+                static_assert(
+                    !requires { typename Result::promise_type; },
+                    "lariat: a Task that is returned never runs; return ensure_deferred(task)");
                 (void)f();
             }
         };

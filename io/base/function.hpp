@@ -85,6 +85,9 @@ private:
     static constexpr Table table_of{
         [](void* storage, A&&... arguments) -> R {
             if constexpr (std::is_void_v<R>) {
+                static_assert(
+                    !requires { typename std::invoke_result_t<F&, A...>::promise_type; },
+                    "lariat: nobody runs the coroutine that this function returns: spawn() it inside");
                 stored<F>(storage)(std::forward<A>(arguments)...);
             } else {
                 return stored<F>(storage)(std::forward<A>(arguments)...);
