@@ -10,13 +10,13 @@ using namespace lariat;
 // Somebody's own kind of coroutine that destroys its frame while it waits.
 struct Careless {
     struct promise_type : detail::PromiseBase {
-        promise_type() { set_context(context); }
+        promise_type() { set_context(cancellation); }
         Careless get_return_object() { return {std::coroutine_handle<promise_type>::from_promise(*this)}; }
         std::suspend_never initial_suspend() noexcept { return {}; }
         std::suspend_always final_suspend() noexcept { return {}; }
         void return_void() {}
         void unhandled_exception() { std::terminate(); }
-        detail::CancelContext context{true};
+        detail::CancelContext cancellation{true};
     };
     std::coroutine_handle<promise_type> frame;
 };
