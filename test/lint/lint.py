@@ -78,6 +78,15 @@ def check_listed(root):
             folder = folder.parent
 
 
+def check_own_headers(root):
+    """A source proves that its header is complete by including it before all others."""
+    for path in files(root, (".cpp", ".c"), rules.LAYERS):
+        header = path.with_suffix(".hpp").relative_to(root).as_posix()
+        first = next(rules.includes(File(root, path)), None)
+        if (root / header).exists() and (first is None or first[2] != f"lariat/{header}"):
+            yield path.relative_to(root).as_posix(), first[0] if first else 1, f"include <lariat/{header}> first"
+
+
 def check_header_list(root, listed):
     inside = {line.strip() for line in pathlib.Path(listed).read_text(encoding="utf-8").split("\n")} - {""}
     tree = set(headers(root))
@@ -89,7 +98,7 @@ def check_header_list(root, listed):
 
 def findings(root, header_list=None):
     """The findings, each as one line, in the order of the files."""
-    found = [*check_code(root), *check_text(root), *check_listed(root)]
+    found = [*check_code(root), *check_text(root), *check_listed(root), *check_own_headers(root)]
     if header_list:
         found += check_header_list(root, header_list)
     return [f"{path}:{number}: {what}" for path, number, what in sorted(found)]

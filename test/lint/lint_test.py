@@ -107,6 +107,14 @@ class LintTest(unittest.TestCase):
             with self.subTest(path=path, include=include):
                 self.assert_silent(path, HEADER + f"#include <{include}>\n")
 
+    def test_own_header_first(self):
+        header = {"io/a.hpp": HEADER}
+        good = SPDX + "#include <lariat/io/a.hpp>\n#include <vector>\n"
+        self.assertEqual(lint({**header, "io/a.cpp": good}), "")
+        self.assertEqual(lint({"io/b.cpp": SPDX + "#include <vector>\n"}), "")
+        for bad in (SPDX, SPDX + "#include <vector>\n#include <lariat/io/a.hpp>\n"):
+            self.assertIn("include <lariat/io/a.hpp> first", lint({**header, "io/a.cpp": bad}))
+
     def test_first_lines(self):
         self.assert_fires("io/a.hpp", "#pragma once\n", "SPDX")
         self.assert_fires("io/a.hpp", SPDX, "#pragma once")
