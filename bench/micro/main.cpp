@@ -3,6 +3,7 @@
 // lower quartile of many short runs, which other work on the machine disturbs least; allocations are exact. A missed
 // budget does not change the exit status.
 #include "deferred.hpp"
+#include "simulation.hpp"
 #include "task.hpp"
 
 #include <cstdio>
@@ -11,5 +12,6 @@ int main() {
     std::puts("step                                                   ns  budget    allocations  budget");
     const int deferred = lariat::bench::measure_deferred();
     const int tasks = lariat::bench::measure_tasks();
-    return deferred + tasks;
+    const int simulation = lariat::bench::measure_simulation();
+    return deferred + tasks + simulation == 0 ? 0 : 1;
 }
