@@ -33,7 +33,8 @@ public:
     TcpStream(Reactor& reactor, int fd) : core_(detail::StreamCore::create(reactor, fd)) {}
     TcpStream(TcpStream&&) noexcept = default;
     TcpStream& operator=(TcpStream&&) noexcept = default;
-    /// Closes in the background after what was written has left.
+    /// Closes in the background after what was written has left. A peer that does not read keeps the connection and
+    /// what is queued until TCP gives up; abort() does not wait. At shutdown it gets five seconds.
     ~TcpStream() = default;
 
     /// False when default-made or moved from.

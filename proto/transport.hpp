@@ -35,7 +35,8 @@ public:
     /// `data`, kept beyond data_received(): without a copy when it is part of what that call was given.
     [[nodiscard]] virtual Buffer hold(Bytes data) { return Buffer::copy_of(data); }
 
-    /// Stops reading at once, sends what was written before *and until* the queue is empty, and closes.
+    /// Stops reading at once, sends everything queued, also what is written until the queue is
+    /// empty, and closes.
     /// connection_lost(ConnectionDone) follows. While a pull producer or a paused push producer is registered the close
     /// waits for unregister_producer(). A second call does nothing.
     virtual void lose_connection() = 0;

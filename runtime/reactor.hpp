@@ -94,7 +94,7 @@ public:
     [[nodiscard]] static Reactor* current() noexcept;
 
     /// Calls `f` now when running, else after "startup".
-    /// Returns a trigger that remove_system_event_trigger() takes back, when it was queued.
+    /// If it was queued, returns a trigger for remove_system_event_trigger().
     SystemEvents::Trigger call_when_running(Function<void()> f);
     /// Calls `f` from the loop once `delay` has passed; never from inside this call. Equal times run in the order they
     /// were asked for. Errors: UsageError for a negative delay.
