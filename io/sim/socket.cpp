@@ -18,7 +18,6 @@
 namespace lariat::sim {
 namespace {
 
-constexpr int default_buffer = 64 * 1024;
 constexpr int largest_backlog = 4096;  // net.core.somaxconn
 
 Address unbound(int domain) {

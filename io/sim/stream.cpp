@@ -17,8 +17,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr int default_buffer = 64 * 1024;
-
 // tcp(7): retransmission begins at these and doubles.
 constexpr Duration first_retry = 200ms;
 constexpr Duration first_call_retry = 1s;
@@ -156,7 +154,7 @@ World& End::world() noexcept { return stream_.world(); }
 
 std::size_t End::room() noexcept {
     const auto of = [](Socket* owner, int option) {
-        const int size = owner ? owner->number(SOL_SOCKET, option, default_buffer) : default_buffer;
+        const int size = owner ? owner->number(SOL_SOCKET, option, Socket::default_buffer) : Socket::default_buffer;
         return static_cast<std::size_t>(size);
     };
     const std::size_t capacity = of(socket, SO_SNDBUF) + of(peer().socket, SO_RCVBUF);
