@@ -16,6 +16,7 @@
 
 #include <coroutine>
 #include <optional>
+#include <source_location>
 #include <type_traits>
 #include <utility>
 
@@ -42,7 +43,7 @@ public:
     explicit GeneratorPromise(A&...) noexcept {
         reject_owning_lambdas<A...>();
     }
-    AsyncGenerator<T> get_return_object() noexcept;
+    AsyncGenerator<T> get_return_object(const std::source_location& where = std::source_location::current()) noexcept;
 
     template <class U = T>
     requires std::is_constructible_v<T, U&&>
@@ -141,7 +142,8 @@ private:
 };
 
 template <class T>
-AsyncGenerator<T> detail::GeneratorPromise<T>::get_return_object() noexcept {
+AsyncGenerator<T> detail::GeneratorPromise<T>::get_return_object(const std::source_location& where) noexcept {
+    this->set_body_location(where);
     return AsyncGenerator<T>(std::coroutine_handle<GeneratorPromise>::from_promise(*this));
 }
 

@@ -34,9 +34,21 @@ private:
 
 namespace detail {
 
-/// What a suspended coroutine waits for, seen by whoever wants to cancel that coroutine.
+class CancelContext;
+class PromiseBase;
+class RootOwner;
+
+/// What a wait is, for those who look at the tree of tasks.
+struct WaitInfo {
+    const char* verb;                      ///< "read_some"
+    const CancelContext* inner = nullptr;  ///< of the coroutine that is waited for, where it has one of its own
+    const RootOwner* children = nullptr;   ///< whose tasks are waited for
+};
+
+/// What a suspended coroutine waits for, seen by whoever wants to cancel that coroutine, or to know.
 class Cancellable {
 public:
+    [[nodiscard]] virtual WaitInfo info() const noexcept = 0;
     /// Asks to end the wait soon. The waiter is resumed, now or later, exactly once, as if nothing had been asked:
     /// it finds a result if one came first, otherwise it throws. Called at most once per wait.
     virtual void cancel(CancelReason reason) noexcept = 0;
@@ -71,10 +83,24 @@ public:
     [[nodiscard]] bool was_requested() const noexcept { return cancelled_; }
     [[nodiscard]] CancelReason reason() const noexcept { return reason_; }
 
-    /// Called by awaiters around a suspension.
-    void begin_wait(Cancellable& wait) noexcept { waiting_ = &wait; }
-    void end_wait() noexcept { waiting_ = nullptr; }
-    [[nodiscard]] Cancellable* waiting() const noexcept { return waiting_; }
+    /// Called by awaiters around a suspension; `waiter` is the coroutine that stands there.
+    void begin_wait(Cancellable& wait, const PromiseBase& waiter) noexcept {
+        waiting_ = &wait;
+        standing_at_ = &wait;
+        waiter_ = &waiter;
+    }
+    void end_wait() noexcept {
+        waiting_ = nullptr;
+        standing_at_ = nullptr;
+    }
+    /// The outcome of the wait is decided: nobody can cancel it any more. end_wait() follows when it goes on.
+    void settle_wait() noexcept { waiting_ = nullptr; }
+    /// The wait that is going on, also when it was cancelled or decided and has not ended yet; null when none is.
+    [[nodiscard]] const Cancellable* standing_at() const noexcept { return standing_at_; }
+    /// Who stands there; valid while standing_at() is not null.
+    [[nodiscard]] const PromiseBase* waiter() const noexcept { return waiter_; }
+    /// The wait that is going on can still be cancelled.
+    [[nodiscard]] bool can_be_interrupted() const noexcept { return waiting_ != nullptr; }
 
     [[nodiscard]] bool is_sticky() const noexcept { return sticky_; }
     /// The loop of a Deferred that is resuming the root or a coroutine the root waits for; null when none is.
@@ -86,7 +112,9 @@ public:
     void unshield() noexcept { --shields_; }
 
 private:
-    Cancellable* waiting_ = nullptr;
+    Cancellable* waiting_ = nullptr;  // null also once it was cancelled
+    const Cancellable* standing_at_ = nullptr;
+    const PromiseBase* waiter_ = nullptr;
     Resumption* resumption_ = nullptr;
     unsigned shields_ = 0;
     CancelReason reason_ = CancelReason::requested;

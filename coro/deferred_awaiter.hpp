@@ -64,7 +64,8 @@ public:
             }
         }
         waiter_ = waiter;
-        context_->begin_wait(*this);
+        promise_ = &waiter.promise();
+        context_->begin_wait(*this, *promise_);
         if constexpr (DeferredOwner<P>) {
             owner_ = waiter.promise().deferred_stage();
             owner_->set_waiting_on(&source_);
@@ -89,7 +90,7 @@ public:
     }
 
     void cancel(CancelReason reason) noexcept override {
-        context_->begin_wait(*this);  // it may go on, and hear of a further cancellation
+        context_->begin_wait(*this, *promise_);  // it may go on, and hear of a further cancellation
         cancel_source(reason);
     }
 
@@ -106,6 +107,7 @@ private:
         }
     }
     DeferredStage* run(DeferredStage& stage) noexcept override {
+        const Running running(*promise_);
         end_wait();
         stage.set_running(true);
         DeferredStage* ended = resume_waiter(waiter_, *context_);  // the awaiter dies in here
@@ -113,6 +115,8 @@ private:
         return ended;
     }
     void discard(DeferredStage&) noexcept override { suspended_ = false; }
+
+    WaitInfo info() const noexcept override { return {.verb = "a Deferred", .inner = source_.coroutine()}; }
 
     [[noreturn]] void refuse() const {
         if (refusal_ == Refusal::cancelled) throw Cancelled(context_->reason());
@@ -132,6 +136,7 @@ private:
     DeferredState<T>& source_;
     Failure* raised_;
     std::coroutine_handle<> waiter_;
+    const PromiseBase* promise_ = nullptr;  // the waiter's
     CancelContext* context_ = nullptr;
     DeferredStage* owner_ = nullptr;
     const void* handle_ = nullptr;  // where the handle is that somebody else owns

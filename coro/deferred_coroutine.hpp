@@ -7,6 +7,7 @@
 #include <lariat/coro/deferred.hpp>
 #include <lariat/coro/deferred_awaiter.hpp>
 #include <lariat/coro/promise.hpp>
+#include <lariat/runtime/reactor.hpp>
 
 #include <coroutine>
 #include <cstddef>
@@ -46,8 +47,17 @@ struct NewestFrame {
 };
 inline constinit thread_local NewestFrame newest_frame = {};
 
+class DeferredPromiseBase;
+/// The coroutines of this thread that have not ended, in a list for those who look at the tree of tasks.
+inline constinit thread_local DeferredPromiseBase* newest_deferred_coroutine = nullptr;
+
 class DeferredPromiseBase : public PromiseBase {
 public:
+    /// The next in the list.
+    [[nodiscard]] const DeferredPromiseBase* older() const noexcept { return older_; }
+    /// Where it was called; null outside of all reactors.
+    [[nodiscard]] const Reactor* reactor() const noexcept { return reactor_; }
+
     std::suspend_never initial_suspend() const noexcept { return {}; }
 
     template <class A>
@@ -78,10 +88,22 @@ protected:
         const auto offset =
             reinterpret_cast<std::uintptr_t>(this) - reinterpret_cast<std::uintptr_t>(newest_frame.start);
         if (offset < newest_frame.size) frame_size_ = newest_frame.size;
+        older_ = newest_deferred_coroutine;
+        if (older_) older_->newer_ = this;
+        newest_deferred_coroutine = this;
+    }
+    ~DeferredPromiseBase() {
+        (newer_ ? newer_->older_ : newest_deferred_coroutine) = older_;
+        if (older_) older_->newer_ = newer_;
     }
 
     CancelContext own_context_{false};
     std::size_t frame_size_ = 0;  // 0 when a parameter's constructor made another coroutine
+
+private:
+    DeferredPromiseBase* older_;
+    DeferredPromiseBase* newer_ = nullptr;
+    const Reactor* reactor_ = Reactor::current();
 };
 
 template <class T>

@@ -153,6 +153,8 @@ public:
 
     /// The coroutine that fires it; cancelling is passed on to what the coroutine waits for.
     void set_coroutine(CancelContext& context) noexcept { coroutine_ = &context; }
+    /// Null when there is none, or it has ended.
+    [[nodiscard]] const CancelContext* coroutine() const noexcept { return coroutine_; }
     /// The coroutine has ended and its result is stored. Gives the feed back that the coroutine held.
     void finish_coroutine(CancelContext& context) noexcept;
 

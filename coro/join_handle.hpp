@@ -41,7 +41,7 @@ private:
     }
     void joined() noexcept override { this->finish(); }
     void withdraw() noexcept override { root_.set_joiner(nullptr); }
-    const char* verb() const noexcept override { return "waiting for a task"; }
+    const char* verb() const noexcept override { return "join"; }
 
     ResultRoot<T>& root_;
     Failure* raised_;

@@ -65,7 +65,7 @@ protected:
     /// any more. finish() follows, from the loop.
     void settle() noexcept {
         if (deadline_) drop_deadline();
-        end_wait();
+        settle_wait();
     }
     /// Throws Cancelled or TimedOut when that is how the wait ended. First line of every await_resume.
     void check() const {
@@ -88,6 +88,7 @@ private:
     static constexpr Duration unlimited = Duration::max();
 
     void cancel(CancelReason reason) noexcept final;
+    WaitInfo info() const noexcept final { return {.verb = verb()}; }
     void time_out() noexcept;
     void arm_deadline_now() noexcept;
     void drop_deadline() noexcept;

@@ -6,6 +6,8 @@
 #include <lariat/coro/cancel.hpp>
 #include <lariat/coro/frame_allocator.hpp>
 #include <lariat/runtime/failure.hpp>
+#include <lariat/runtime/running_place.hpp>
+#include <lariat/runtime/task_report.hpp>
 
 #include <concepts>
 #include <coroutine>
@@ -13,11 +15,21 @@
 #include <cstdint>
 #include <exception>
 #include <source_location>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
 
+namespace lariat {
+
+std::string dump_tasks(Reactor& reactor);  // coro/task_tree.hpp
+
+}  // namespace lariat
+
 namespace lariat::detail {
+
+/// A program with coroutines has them in Reactor::report().
+inline const bool tasks_are_reported = (set_describe_tasks(dump_tasks), true);
 
 template <class T>
 consteval bool is_closure() {
@@ -64,6 +76,8 @@ public:
 
     /// The coroutine that awaits this one; null for a root.
     [[nodiscard]] PromiseBase* parent() const noexcept { return parent_; }
+    /// The name of the coroutine; empty for lariat's own.
+    [[nodiscard]] const char* name() const noexcept { return body_location_.function_name(); }
     /// Never null once the coroutine has started.
     [[nodiscard]] CancelContext* context() const noexcept { return context_; }
     /// File and line of the `co_await` it stands at, or stood at last; before the first, of the coroutine itself.
@@ -117,6 +131,20 @@ private:
     Failure raised_;
 };
 
+/// Says where the thread is while it runs a coroutine.
+class Running {
+public:
+    explicit Running(const PromiseBase& coroutine) noexcept : before_(running_place) {
+        running_place = {coroutine.wait_location(), coroutine.name()};
+    }
+    Running(const Running&) = delete;
+    Running& operator=(const Running&) = delete;
+    ~Running() { running_place = before_; }
+
+private:
+    const RunningPlace before_;
+};
+
 /// `co_await Hidden(awaitable)`: for the coroutines that are lariat's own, which leave no line in traces.
 template <class A>
 class Hidden {
@@ -159,12 +187,13 @@ protected:
     void suspend_here(std::coroutine_handle<P> waiter) noexcept {
         waiter_ = waiter;
         context_ = waiter.promise().context();
-        context_->begin_wait(*this);
+        context_->begin_wait(*this, waiter.promise());
     }
     /// From here on nobody can cancel the wait; resume() still comes.
-    void end_wait() noexcept { context_->end_wait(); }
+    void settle_wait() noexcept { context_->settle_wait(); }
     void resume() noexcept {
-        end_wait();
+        const Running running(*context_->waiter());
+        context_->end_wait();
         waiter_.resume();
     }
 

@@ -103,6 +103,7 @@ protected:
 private:
     void begin() noexcept;
     void cancel(CancelReason reason) noexcept final;
+    WaitInfo info() const noexcept final { return {.verb = "run_in_thread"}; }
 
     ThreadJob* job_;  // null when it was withdrawn
     Failure* raised_ = nullptr;

@@ -2,11 +2,14 @@
 #include <lariat/coro/spawn.hpp>
 
 #include <lariat/coro/spawned_roots.hpp>
+#include <lariat/coro/task_tree.hpp>
 #include <lariat/io/base/log.hpp>
 #include <lariat/runtime/reactor.hpp>
+#include <lariat/runtime/report.hpp>
 
 #include <memory>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 namespace lariat::detail {
@@ -71,6 +74,7 @@ void SpawnedRoots::shut_down() noexcept {
 
 void SpawnedRoots::when_drained(Function<void()> then) {
     drained_ = std::move(then);
+    if (has_roots()) arm_limit();
     end_if_drained();
 }
 
@@ -85,16 +89,27 @@ void SpawnedRoots::end_if_drained() noexcept {
     if (!drained_ || has_roots()) return;
     if (lingering_ == 0) {
         end_shutdown();
-    } else if (!limit_.is_armed()) {
-        reactor().timers().arm(limit_, saturating_add(reactor().now(), linger_limit));
+    } else if (!std::exchange(only_lingers_, true)) {
+        limit_.disarm();
+        arm_limit();
     }
 }
 
-void SpawnedRoots::give_up(Timer& timer) noexcept { static_cast<Limit&>(timer).roots.end_shutdown(); }
+void SpawnedRoots::arm_limit() noexcept {
+    reactor().timers().arm(limit_, saturating_add(reactor().now(), shutdown_limit));
+}
+
+void SpawnedRoots::limit_passed(Timer& timer) noexcept {
+    SpawnedRoots& self = static_cast<Limit&>(timer).roots;
+    if (!self.has_roots()) return self.end_shutdown();
+    guarded("while reporting", [&self] {
+        log(LogLevel::warn, "task", "the shutdown waits for tasks that do not end: " + dump_tasks(self.reactor()));
+    });
+}
 
 void SpawnedRoots::end_shutdown() noexcept {
     limit_.disarm();
-    shutting_down_ = false;
+    shutting_down_ = only_lingers_ = false;
     forget_cancellation();
     std::exchange(drained_, {})();
 }

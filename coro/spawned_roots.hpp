@@ -24,8 +24,9 @@ public:
     /// The one of `reactor`, which the calling thread runs or is about to run.
     static SpawnedRoots& of(Reactor& reactor);
 
-    /// How long the shutdown waits for peers that do not take what is still to be sent.
-    static constexpr Duration linger_limit = std::chrono::seconds(5);
+    /// How long the shutdown waits for tasks before it logs which ones, and then for peers that do not take what is
+    /// still to be sent before it goes on without them.
+    static constexpr Duration shutdown_limit = std::chrono::seconds(5);
     /// Something is to be finished before the reactor shuts down.
     void add_lingering() noexcept { ++lingering_; }
     void remove_lingering() noexcept;
@@ -45,12 +46,13 @@ private:
     void when_drained(Function<void()> then);
     void end_if_drained() noexcept;
     void end_shutdown() noexcept;
-    static void give_up(Timer& timer) noexcept;
+    void arm_limit() noexcept;
+    static void limit_passed(Timer& timer) noexcept;
     void trigger_gone() noexcept;
     void root_ended(TaskRoot& root) noexcept override;
 
     struct Limit : Timer {
-        explicit Limit(SpawnedRoots& owner) noexcept : Timer(give_up), roots(owner) {}
+        explicit Limit(SpawnedRoots& owner) noexcept : Timer(limit_passed), roots(owner) {}
         SpawnedRoots& roots;
     } limit_{*this};
     Function<void()> drained_;
@@ -58,7 +60,8 @@ private:
     std::size_t lingering_ = 0;
     bool in_use_ = false;  // the reactor will tell of its shutdown, or is doing so
     bool shutting_down_ = false;
-    bool abandoned_ = false;  // the reactor died under them
+    bool only_lingers_ = false;  // all tasks have ended
+    bool abandoned_ = false;     // the reactor died under them
 };
 
 }  // namespace lariat::detail

@@ -61,11 +61,7 @@ public:
         void await_resume() const noexcept {}
     };
 
-    /// Notes the place of the coroutine itself, so that a Task which has not waited yet has one too.
-    std::suspend_always initial_suspend(std::source_location where = std::source_location::current()) noexcept {
-        set_body_location(where);
-        return {};
-    }
+    [[nodiscard]] std::suspend_always initial_suspend() const noexcept { return {}; }
     [[nodiscard]] FinalAwaiter final_suspend() const noexcept { return {}; }
     void unhandled_exception() noexcept {
         note_unhandled();
@@ -151,7 +147,8 @@ public:
     explicit TaskPromise(A&...) noexcept {
         reject_owning_lambdas<A...>();
     }
-    Task<T> get_return_object() noexcept;
+    /// Notes the place of the coroutine itself, so that a Task which has not waited yet has one too.
+    Task<T> get_return_object(const std::source_location& where = std::source_location::current()) noexcept;
 
     template <class U = T>
     requires std::is_constructible_v<T, U&&>
@@ -176,7 +173,7 @@ public:
     explicit TaskPromise(A&...) noexcept {
         reject_owning_lambdas<A...>();
     }
-    Task<T&> get_return_object() noexcept;
+    Task<T&> get_return_object(const std::source_location& where = std::source_location::current()) noexcept;
     void return_value(T& value) noexcept { value_ = std::addressof(value); }
     T& take() {
         throw_if_failed();
@@ -194,7 +191,7 @@ public:
     explicit TaskPromise(A&...) noexcept {
         reject_owning_lambdas<A...>();
     }
-    Task<void> get_return_object() noexcept;
+    Task<void> get_return_object(const std::source_location& where = std::source_location::current()) noexcept;
     void return_void() const noexcept {}
     void take() { throw_if_failed(); }
 };
@@ -288,14 +285,17 @@ private:
 };
 
 template <class T>
-Task<T> detail::TaskPromise<T>::get_return_object() noexcept {
+Task<T> detail::TaskPromise<T>::get_return_object(const std::source_location& where) noexcept {
+    set_body_location(where);
     return Task<T>(std::coroutine_handle<TaskPromise>::from_promise(*this));
 }
 template <class T>
-Task<T&> detail::TaskPromise<T&>::get_return_object() noexcept {
+Task<T&> detail::TaskPromise<T&>::get_return_object(const std::source_location& where) noexcept {
+    set_body_location(where);
     return Task<T&>(std::coroutine_handle<TaskPromise>::from_promise(*this));
 }
-inline Task<void> detail::TaskPromise<void>::get_return_object() noexcept {
+inline Task<void> detail::TaskPromise<void>::get_return_object(const std::source_location& where) noexcept {
+    set_body_location(where);
     return Task<void>(std::coroutine_handle<TaskPromise>::from_promise(*this));
 }
 

@@ -138,6 +138,8 @@ private:
         group_.cancel_roots(reason);
     }
 
+    WaitInfo info() const noexcept final { return {.verb = "several tasks", .children = &group_}; }
+
     Failure* raised_ = nullptr;
 };
 

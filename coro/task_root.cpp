@@ -16,7 +16,7 @@ void RootOwner::cancel_roots(CancelReason reason) noexcept {
     roots_.for_each([reason](TaskRoot& root) { root.cancel(reason); });
 }
 
-TaskRoot::TaskRoot(RootOwner& owner) noexcept : later_(*this), owner_(&owner) {
+TaskRoot::TaskRoot(RootOwner& owner) noexcept : made_at_(owner.reactor().turn_time()), later_(*this), owner_(&owner) {
     if (owner.is_cancelled()) context_.request(owner.cancel_reason());
     owner.roots_.push_back(*this);
 }

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <lariat/coro/task.hpp>
+#include <lariat/io/base/clock.hpp>
 #include <lariat/io/base/intrusive_list.hpp>
 #include <lariat/runtime/failure.hpp>
 #include <lariat/runtime/ready.hpp>
@@ -33,7 +34,9 @@ public:
     RootOwner& operator=(const RootOwner&) = delete;
 
     [[nodiscard]] Reactor& reactor() noexcept { return *reactor_; }
-    [[nodiscard]] bool has_roots() noexcept { return !roots_.empty(); }
+    [[nodiscard]] bool has_roots() const noexcept { return !roots_.empty(); }
+    /// The oldest first.
+    [[nodiscard]] const IntrusiveList<TaskRoot>& roots() const noexcept { return roots_; }
     [[nodiscard]] bool is_cancelled() const noexcept { return cancelled_; }
     [[nodiscard]] CancelReason cancel_reason() const noexcept { return reason_; }
     /// Cancels every root, and those that come later before they start.
@@ -82,6 +85,12 @@ public:
     /// Logs the failure with its trace, and what became of it.
     void log_failure(const char* consequence) const noexcept;
 
+    /// For those who look at the tree of tasks: how it waits, its coroutine (null before the start and after the end),
+    /// and the turn of the loop it was made in.
+    [[nodiscard]] const CancelContext& context() const noexcept { return context_; }
+    [[nodiscard]] const PromiseBase* coroutine() const noexcept { return ended_ ? nullptr : coroutine_; }
+    [[nodiscard]] TimePoint made_at() const noexcept { return made_at_; }
+
     /// At most one waits at a time.
     void set_joiner(RootJoiner* joiner) noexcept { joiner_ = joiner; }
     [[nodiscard]] RootJoiner* joiner() const noexcept { return joiner_; }
@@ -104,8 +113,12 @@ protected:
     void start(Handle task) noexcept {
         TaskPromiseBase& promise = task.promise();
         promise.set_context(context_);
+        coroutine_ = &promise;
         starting_ = true;
-        promise.start_rooted(task, *this);
+        {
+            const Running running(promise);
+            promise.start_rooted(task, *this);
+        }
         starting_ = false;
         if (ended_) finish();
     }
@@ -130,6 +143,8 @@ private:
     void finish() noexcept;
     void dispose() noexcept;
 
+    const PromiseBase* coroutine_ = nullptr;
+    TimePoint made_at_;
     Later later_;  // a cancellation to deliver, or the end to be dealt with: never inside the Task itself
     CancelContext context_{true};
     RootOwner* owner_;

@@ -96,6 +96,7 @@ protected:
 
 private:
     void cancel(CancelReason reason) noexcept final { scope_.cancel_roots(reason); }
+    WaitInfo info() const noexcept final { return {.verb = "with_scope", .children = &scope_}; }
 
     TaskScope& scope_;
     Failure* raised_ = nullptr;

@@ -19,8 +19,8 @@ CancelContext& DeadlineScope::enter(CancelContext& outer) noexcept {
     return inner_;
 }
 
-void DeadlineScope::wait() noexcept {
-    outer_->begin_wait(*this);
+void DeadlineScope::wait(const PromiseBase& waiter) noexcept {
+    outer_->begin_wait(*this, waiter);
     reactor_->timers().arm(*this, limit_.deadline());
 }
 

@@ -51,12 +51,13 @@ protected:
 
     /// Before the Task starts, and when it waits; the timer is armed only for what really waits.
     CancelContext& enter(CancelContext& outer) noexcept;
-    void wait() noexcept;
+    void wait(const PromiseBase& waiter) noexcept;
     /// Behind the end of the Task; `failure` is what it ended with. Throws TimedOut when this limit ended it.
     void leave(const Failure& failure);
 
 private:
     void cancel(CancelReason reason) noexcept override { inner_.cancel(reason); }
+    WaitInfo info() const noexcept override { return {.verb = "with_timeout", .inner = &inner_}; }
     void expire() noexcept;
     static void on_fire(Timer& timer) noexcept;
     static void on_ready(Ready& ready) noexcept { static_cast<DeadlineScope&>(ready).expire(); }
@@ -77,7 +78,7 @@ public:
     template <LariatPromise P>
     bool await_suspend(std::coroutine_handle<P> parent) noexcept {
         if (this->start(parent, enter(*parent.promise().context()))) return false;
-        wait();
+        wait(parent.promise());
         return true;
     }
     T await_resume() {

@@ -11,7 +11,13 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <charconv>
 #include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <system_error>
 #include <thread>
 
 namespace lariat {
@@ -33,6 +39,17 @@ constexpr std::size_t transmit_chunk_limit = 16384;
 
 io::BackendKind wanted_kind(const ReactorOptions& options) {
     return options.backend() ? *options.backend() : io::backend_kind_from_environment();
+}
+
+Duration stall_limit_from_environment() {
+    const char* text = std::getenv("LARIAT_STALL_MS");
+    if (!text || !*text) return Duration::zero();
+    int milliseconds = 0;
+    const char* const end = text + std::strlen(text);
+    const auto [stopped, error] = std::from_chars(text, end, milliseconds);
+    if (error != std::errc() || stopped != end || milliseconds < 1)
+        throw UsageError("LARIAT_STALL_MS=" + std::string(text) + ": it must be a number of milliseconds, 1 or more");
+    return std::chrono::milliseconds(milliseconds);
 }
 
 struct ThreadCall final : Mail {
@@ -66,7 +83,9 @@ private:
 Reactor* Reactor::current() noexcept { return current_reactor; }
 
 Reactor::Reactor(const ReactorOptions& options)
-    : Reactor(io::make_backend(wanted_kind(options), options.backend_options())) {}
+    : Reactor(io::make_backend(wanted_kind(options), options.backend_options())) {
+    impl_->stall_limit = options.stall_limit() ? *options.stall_limit() : stall_limit_from_environment();
+}
 
 Reactor::Reactor(std::unique_ptr<io::Backend> backend)
     : backend_(std::move(backend)),
@@ -89,9 +108,12 @@ int Reactor::run(bool install_signal_handlers) {
     impl_->wants_signals = install_signal_handlers && !shares_process();
     ++impl_->generation;
     exit_signal_ = 0;
+    if (impl_->stall_limit > Duration::zero() && !shares_process())
+        impl_->stalls = std::make_unique<StallDetector>(impl_->stall_limit);
     begin_startup();
     while (impl_->started) turn(never);
     impl_->stopped = true;
+    impl_->stalls.reset();
     impl_->signals.reset();
     log(LogLevel::info, "reactor", "Main loop terminated.");
     return 0;
@@ -122,6 +144,7 @@ void Reactor::crash() {
 // One turn
 
 void Reactor::turn(TimePoint wait_until) noexcept {
+    turn_time_ = TimePoint::min();
     take_signals();
     mailbox_.run_all();
     run_ready();
@@ -135,6 +158,7 @@ void Reactor::turn(TimePoint wait_until) noexcept {
     flush_dirty();
     wait(wait_until);
     impl_->must_not_block = false;
+    turn_time_ = TimePoint::min();
     backend_->dispatch(completion_budget);
 }
 
@@ -158,7 +182,9 @@ void Reactor::wait(TimePoint until) noexcept {
     if (!work_is_pending()) deadline = std::min(until, timers_.next_deadline());
     if (deadline != TimePoint::min() && !mailbox_.begin_sleep()) deadline = TimePoint::min();
     current_reactor = nullptr;  // on a simulated network others run on this thread meanwhile
+    if (impl_->stalls) impl_->stalls->turn_ends();
     backend_->wait(deadline);
+    if (impl_->stalls) impl_->stalls->turn_begins();
     current_reactor = this;
     mailbox_.end_sleep();
 }
@@ -172,7 +198,13 @@ bool Reactor::shares_process() const noexcept { return impl_->simulation && impl
 
 void Reactor::take_signals() {
     if (impl_->signals) {
-        while (const int signal = impl_->signals->take()) stop_for(signal);
+        while (const int signal = impl_->signals->take()) {
+            if (signal == SIGUSR1) {
+                log_report();
+            } else {
+                stop_for(signal);
+            }
+        }
     }
     // A simulated host ends its programs, those too that would not catch the signal: there is no process to kill.
     if (impl_->simulation && impl_->started) {

@@ -21,6 +21,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -50,17 +51,25 @@ public:
         return backend_options_ = options, *this;
     }
 
+    /// Logs where the loop is when a callback or a task holds it for longer than this, while it does; see
+    /// runtime/stall_detector.hpp. Without it the environment decides: LARIAT_STALL_MS=100. Takes a thread; not on
+    /// simulated networks.
+    ReactorOptions& stall_limit(Duration limit) noexcept { return stall_limit_ = limit, *this; }
+
     [[nodiscard]] std::optional<io::BackendKind> backend() const noexcept { return kind_; }
     [[nodiscard]] const io::BackendOptions& backend_options() const noexcept { return backend_options_; }
+    [[nodiscard]] std::optional<Duration> stall_limit() const noexcept { return stall_limit_; }
 
 private:
     std::optional<io::BackendKind> kind_;
+    std::optional<Duration> stall_limit_;
     io::BackendOptions backend_options_;
 };
 
 class Reactor {
 public:
-    /// Errors: UsageError when LARIAT_BACKEND is unknown or names a backend that cannot be had.
+    /// Errors: UsageError when LARIAT_BACKEND is unknown or names a backend that cannot be had, or LARIAT_STALL_MS is
+    /// no time.
     explicit Reactor(const ReactorOptions& options = {});
     /// A reactor on a backend made elsewhere: a simulated or a fault-injecting one.
     explicit Reactor(std::unique_ptr<io::Backend> backend);
@@ -71,9 +80,10 @@ public:
 
     /// Runs until stop(). Returns 0, so that `return reactor.run();` ends main.
     ///
-    /// With `install_signal_handlers`, SIGINT and SIGTERM stop it, unless the program handles SIGINT itself; the
-    /// handlers before are restored at the end. Unlike Twisted's, a reactor may run again after it was stopped: timers,
-    /// listening ports and connections made since then go on. Errors: ReactorAlreadyRunning.
+    /// With `install_signal_handlers`, SIGINT and SIGTERM stop it and SIGUSR1 logs report(); SIGINT and SIGUSR1 unless
+    /// the program handles them itself. The handlers before are restored at the end. Unlike Twisted's, a reactor may
+    /// run again after it was stopped: timers, listening ports and connections made since then go on. Errors:
+    /// ReactorAlreadyRunning.
     int run(bool install_signal_handlers = true);
     /// Asks run() to return: "shutdown" fires behind the timers of this turn. Its phase `during` disconnects everything
     /// that is open with ConnectionLost; `after`, and then the return of run(), wait until all of it is closed.
@@ -144,6 +154,14 @@ public:
     [[nodiscard]] TimePoint now() const noexcept { return backend_->now(); }
     /// The same in seconds; only differences mean something.
     [[nodiscard]] double seconds() const noexcept;
+    /// now() as it was when this turn of the loop first asked for it: a cheap stamp.
+    [[nodiscard]] TimePoint turn_time() noexcept {
+        if (turn_time_ == TimePoint::min()) turn_time_ = now();
+        return turn_time_;
+    }
+    /// What it has to do, for a person to read: connections, delayed calls, descriptors, and every task (see
+    /// dump_tasks()). SIGUSR1 logs it, see run(). On the reactor's thread.
+    [[nodiscard]] std::string report();
 
     /// Listens for TCP connections and builds a protocol for each with `factory`; synchronously, also before run().
     /// Port 0 lets the kernel choose. Errors: CannotListenError. (Implemented by the layer proto.)
@@ -192,6 +210,7 @@ private:
     void run_ready() noexcept;
     void flush_dirty() noexcept;
     void take_signals();
+    void log_report() noexcept;
     void stop_for(int signal);
     void wait(TimePoint until) noexcept;
     [[nodiscard]] bool work_is_pending() const noexcept;
@@ -208,7 +227,8 @@ private:
     Mailbox mailbox_;
     SystemEvents events_;
     io::BufferPoolPtr transmit_pool_;
-    std::unique_ptr<Impl> impl_;  // never null
+    std::unique_ptr<Impl> impl_;              // never null
+    TimePoint turn_time_ = TimePoint::min();  // until the turn asks
     int exit_signal_ = 0;
     bool running_ = false;
 };

@@ -11,6 +11,7 @@
 #include <lariat/runtime/resolver.hpp>
 #include <lariat/runtime/shutdown_listener.hpp>
 #include <lariat/runtime/signals.hpp>
+#include <lariat/runtime/stall_detector.hpp>
 #include <lariat/runtime/thread_pool.hpp>
 
 #include <atomic>
@@ -49,6 +50,8 @@ struct Reactor::Impl {
     std::unique_ptr<ThreadPool> pool;
     std::unique_ptr<Resolver> resolver;
     std::unique_ptr<SignalCatcher> signals;
+    std::unique_ptr<StallDetector> stalls;
+    Duration stall_limit = Duration::zero();  // zero: stalls are nobody's business
 
     std::atomic<std::thread::id> owner;  // the thread that made the reactor, then the one that ran it last
     std::uint64_t generation = 0;        // of run(): what an earlier one left behind must not end a later one

@@ -17,6 +17,11 @@ struct SignalCatcher::Slot {
     std::atomic<int> handlers_inside{0};         // handlers that may still use `backend`
     std::atomic<bool> interrupt{false};
     std::atomic<bool> terminate{false};
+    std::atomic<bool> report{false};
+
+    std::atomic<bool>& flag(int signal) noexcept {
+        return signal == SIGINT ? interrupt : signal == SIGTERM ? terminate : report;
+    }
     bool used = false;     // guarded by the mutex of Handlers
     Slot* next = nullptr;  // unchanged once the slot can be seen
 };
@@ -32,7 +37,7 @@ struct SignalCatcher::Handlers {
         for (Slot* slot = slots.load(); slot; slot = slot->next) {
             slot->handlers_inside.fetch_add(1);
             if (io::Backend* backend = slot->backend.load()) {
-                (signal == SIGINT ? slot->interrupt : slot->terminate).store(true);
+                slot->flag(signal).store(true);
                 backend->wake();
             }
             slot->handlers_inside.fetch_sub(1);
@@ -45,6 +50,13 @@ struct SignalCatcher::Handlers {
         return sigaction(signal, nullptr, &present) == 0 && present.sa_handler == caught;
     }
 
+    // A program that handles or ignores the signal itself (a debugger, nohup, a shell's background job) means it.
+    static bool is_default(int signal) noexcept {
+        struct sigaction present = {};
+        return sigaction(signal, nullptr, &present) == 0 && (present.sa_flags & SA_SIGINFO) == 0
+               && present.sa_handler == SIG_DFL;
+    }
+
     void install(int signal, struct sigaction& before) noexcept {
         struct sigaction action = {};
         action.sa_handler = caught;
@@ -54,17 +66,16 @@ struct SignalCatcher::Handlers {
     }
 
     void install_all() noexcept {
-        struct sigaction present = {};
-        // A program that handles or ignores SIGINT itself (a debugger, nohup, a shell's background job) means it.
-        sigaction(SIGINT, nullptr, &present);
-        if ((present.sa_flags & SA_SIGINFO) == 0 && present.sa_handler == SIG_DFL) install(SIGINT, interrupt_before);
+        if (is_default(SIGINT)) install(SIGINT, interrupt_before);
         if (!is_ours(SIGTERM)) install(SIGTERM, terminate_before);
+        if (is_default(SIGUSR1)) install(SIGUSR1, report_before);
     }
 
     // A handler that the program installed meanwhile stays.
     void restore_all() noexcept {
         if (is_ours(SIGINT)) sigaction(SIGINT, &interrupt_before, nullptr);
         if (is_ours(SIGTERM)) sigaction(SIGTERM, &terminate_before, nullptr);
+        if (is_ours(SIGUSR1)) sigaction(SIGUSR1, &report_before, nullptr);
     }
 
     static std::atomic<Slot*> slots;
@@ -73,6 +84,7 @@ struct SignalCatcher::Handlers {
     int catchers = 0;
     struct sigaction interrupt_before = {};
     struct sigaction terminate_before = {};
+    struct sigaction report_before = {};
 };
 
 std::atomic<SignalCatcher::Slot*> SignalCatcher::Handlers::slots{nullptr};
@@ -102,6 +114,7 @@ SignalCatcher::SignalCatcher(io::Backend& backend)
     const std::lock_guard lock(handlers.mutex);
     slot_.interrupt.store(false);
     slot_.terminate.store(false);
+    slot_.report.store(false);
     slot_.backend.store(&backend);
     ++handlers.catchers;
     handlers.install_all();
@@ -121,11 +134,17 @@ int SignalCatcher::take() noexcept {
     // Reading is cheap, writing is not, and this is asked once per turn.
     if (slot_.interrupt.load(std::memory_order_relaxed) && slot_.interrupt.exchange(false)) return SIGINT;
     if (slot_.terminate.load(std::memory_order_relaxed) && slot_.terminate.exchange(false)) return SIGTERM;
+    if (slot_.report.load(std::memory_order_relaxed) && slot_.report.exchange(false)) return SIGUSR1;
     return 0;
 }
 
 std::string_view SignalCatcher::name(int signal) noexcept {
-    return signal == SIGINT ? "SIGINT" : signal == SIGTERM ? "SIGTERM" : "SIGKILL";
+    switch (signal) {
+    case SIGINT: return "SIGINT";
+    case SIGTERM: return "SIGTERM";
+    case SIGUSR1: return "SIGUSR1";
+    default: return "SIGKILL";
+    }
 }
 
 }  // namespace lariat

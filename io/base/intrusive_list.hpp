@@ -94,6 +94,11 @@ public:
         }
     }
 
+    template <class Visit>
+    void for_each(Visit visit) const {
+        for (const Hook* hook = head_.next_; hook != &head_; hook = hook->next_) visit(static_cast<const T&>(*hook));
+    }
+
 private:
     Hook head_;
 };

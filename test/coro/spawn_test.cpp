@@ -130,7 +130,7 @@ Task<> cancels_only_the_wait() {
     CHECK(outcome == "Cancelled: requested");
     CHECK_FALSE(job.is_done());
     co_await record(outcome, join_soon(job));
-    CHECK(outcome == "TimedOut: waiting for a task timed out after 1 ms");
+    CHECK(outcome == "TimedOut: join timed out after 1 ms");
     job.cancel();
     co_await record(outcome, join_text(job));
     CHECK(outcome == "Cancelled: requested");
