@@ -7,10 +7,13 @@
 #pragma once
 
 #include <lariat/coro/join_handle.hpp>
+#include <lariat/coro/sync/wait_queue.hpp>
 #include <lariat/coro/task.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 
@@ -22,9 +25,35 @@ enum class ScopePolicy : std::uint8_t {
     keep_going,  ///< log it and go on, for servers; a failure of the body still ends the scope
 };
 
+class TaskScope;
+
 namespace detail {
+
 class RunScope;
 struct ScopeMaker;
+
+/// A spawn that waits until there is room in its scope.
+class SpawnWait : public QueuedWait {
+public:
+    [[nodiscard]] std::size_t limit() const noexcept { return limit_; }
+
+protected:
+    SpawnWait(TaskScope& scope, std::size_t limit) noexcept : scope_(scope), limit_(limit) {}
+    ~SpawnWait() = default;
+
+    bool begin() noexcept;
+    void withdraw() noexcept override;
+    const char* verb() const noexcept override { return "spawn_when_below"; }
+    [[nodiscard]] TaskScope& scope() noexcept { return scope_; }
+
+private:
+    TaskScope& scope_;
+    std::size_t limit_;
+};
+
+template <class F, class... A>
+class SpawnWhenBelow;
+
 }  // namespace detail
 
 class TaskScope final : private detail::RootOwner {
@@ -36,7 +65,23 @@ public:
     /// Errors: go to the scope as its policy says, and also to whoever joins the handle.
     template <class F, class... A>
     auto spawn(F&& function, A&&... arguments) -> JoinHandle<detail::spawn_result<F, A...>> {
-        return detail::begin_root(*this, std::forward<F>(function), std::forward<A>(arguments)...);
+        ++tasks_;
+        try {
+            return detail::begin_root(*this, std::forward<F>(function), std::forward<A>(arguments)...);
+        } catch (...) {
+            --tasks_;
+            throw;
+        }
+    }
+    /// Waits until fewer than `limit` tasks of the scope run, the body not counted, and spawns then; gives the
+    /// JoinHandle. First come, first served.
+    ///
+    /// Cancellation: nothing is spawned. Errors: UsageError when `limit` is zero.
+    template <class F, class... A>
+    [[nodiscard]] auto spawn_when_below(std::size_t limit, F&& function, A&&... arguments) {
+        check_limit(limit);
+        return detail::SpawnWhenBelow<std::decay_t<F>, std::decay_t<A>...>(*this, limit, std::forward<F>(function),
+                                                                           std::forward<A>(arguments)...);
     }
 
     /// Cancels the body and every task, those spawned later included; with_scope() then returns normally unless
@@ -46,21 +91,53 @@ public:
 private:
     friend class detail::RunScope;
     friend struct detail::ScopeMaker;
+    friend class detail::SpawnWait;
+    template <class F, class... A>
+    friend class detail::SpawnWhenBelow;
 
     TaskScope(Reactor& reactor, ScopePolicy policy) noexcept : RootOwner(reactor), policy_(policy) {}
     ~TaskScope() = default;
 
     void root_ended(detail::TaskRoot& root) noexcept override;
     void failed(detail::TaskRoot& root) noexcept;
+    static void check_limit(std::size_t limit);
+    [[nodiscard]] bool has_room(std::size_t limit) const noexcept { return tasks_ + promised_ < limit; }
+    void serve_spawns() noexcept;
 
     detail::RunScope* waiting_ = nullptr;
     const detail::TaskRoot* body_ = nullptr;
     Failure failure_;
+    detail::WaitQueue spawns_{"the room of a TaskScope"};
+    std::size_t tasks_ = 0;     // without the body
+    std::size_t promised_ = 0;  // about to be spawned
     ScopePolicy policy_;
     bool cancel_called_ = false;  // by cancel(), not from outside and not because of a failure
 };
 
 namespace detail {
+
+template <class F, class... A>
+class SpawnWhenBelow final : public Operation<SpawnWhenBelow<F, A...>, SpawnWait> {
+    using Base = Operation<SpawnWhenBelow<F, A...>, SpawnWait>;
+
+public:
+    template <class G, class... B>
+    SpawnWhenBelow(TaskScope& scope, std::size_t limit, G&& function, B&&... arguments)
+        : Base(scope, limit), function_(std::forward<G>(function)), arguments_(std::forward<B>(arguments)...) {}
+
+    JoinHandle<spawn_result<F, A...>> await_resume() {
+        this->check();
+        --this->scope().promised_;
+        return std::apply([this](A&... each) { return this->scope().spawn(std::move(function_), std::move(each)...); },
+                          arguments_);
+    }
+
+private:
+    friend Base;
+
+    F function_;
+    std::tuple<A...> arguments_;
+};
 
 /// Starts the body of a scope and waits until all of it has ended. A cancellation from outside is handed on to the body
 /// and the tasks; the wait itself is never cut short.

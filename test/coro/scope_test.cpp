@@ -5,6 +5,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <string>
 #include <utility>
 #include <vector>
@@ -267,6 +269,70 @@ Task<> spawned_by_tasks() {
     CHECK(count == 1023);
 }
 TEST_CASE("tasks may spawn into their scope") { run_on(any_backend, spawned_by_tasks); }
+
+Task<> counts(int& running, int& most, int& ended) {
+    most = std::max(most, ++running);
+    co_await yield();
+    co_await yield();
+    --running;
+    ++ended;
+}
+Task<> spawns_many(TaskScope& scope, int& running, int& most, int& ended) {
+    for (int i = 0; i < 20; ++i) {
+        const JoinHandle<> handle =
+            co_await scope.spawn_when_below(3, counts, std::ref(running), std::ref(most), std::ref(ended));
+        CHECK(handle.is_valid());
+    }
+}
+Task<> two_spawners(TaskScope& scope, int& running, int& most, int& ended) {
+    scope.spawn(spawns_many, std::ref(scope), std::ref(running), std::ref(most), std::ref(ended));
+    co_await spawns_many(scope, running, most, ended);
+}
+Task<> bounded() {
+    int running = 0, most = 0, ended = 0;
+    co_await with_scope(spawns_many, std::ref(running), std::ref(most), std::ref(ended));
+    CHECK(most == 3);
+    CHECK(ended == 20);
+    most = ended = 0;
+    co_await with_scope(two_spawners, std::ref(running), std::ref(most), std::ref(ended));
+    CHECK(most <= 3);  // one of the spawners is a task of the scope, too
+    CHECK(ended == 40);
+}
+LARIAT_BACKEND_TEST_CASE("spawn_when_below() keeps the number of tasks below its limit") {
+    run_on(backend_kind, bounded);
+}
+
+Task<std::string> spawns_below(TaskScope& scope, std::size_t limit, Steps& steps, std::string name) {
+    co_await scope.spawn_when_below(limit, works, std::ref(steps), name, 0);
+    co_return name + " spawned";
+}
+Task<> withdraws_spawn(TaskScope& scope, Steps& steps) {
+    CHECK_THROWS_AS((void)scope.spawn_when_below(0, works, std::ref(steps), "never", 0), UsageError);
+    const JoinHandle<> child = scope.spawn(waits, std::ref(steps), "child");
+    std::string first, second, third;
+    const JoinHandle<> a = spawn(record, std::ref(first), spawns_below(scope, 1, steps, "a"));
+    const JoinHandle<> b = spawn(record, std::ref(second), spawns_below(scope, 2, steps, "b"));
+    co_await settle();
+    CHECK(second == "nothing yet");  // not before the first, though there would be room
+    a.cancel();
+    co_await settle();
+    CHECK(first == "Cancelled: requested");
+    CHECK(second == "b spawned");
+    const JoinHandle<> c = spawn(record, std::ref(third), spawns_below(scope, 1, steps, "c"));
+    co_await settle();
+    CHECK(third == "nothing yet");
+    child.cancel();
+    co_await settle();
+    CHECK(third == "c spawned");
+    CHECK(steps == Steps{"b done", "child Cancelled: requested", "c done"});
+}
+Task<> withdrawn() {
+    Steps steps;
+    co_await with_scope(withdraws_spawn, std::ref(steps));
+}
+TEST_CASE("spawn_when_below() serves in order, and a wait that is cancelled spawns nothing") {
+    run_on(any_backend, withdrawn);
+}
 
 }  // namespace
 }  // namespace lariat
