@@ -15,6 +15,7 @@
 #include <lariat/coro/filesystem_lock.hpp>    // IWYU pragma: export
 #include <lariat/coro/from_callback.hpp>      // IWYU pragma: export
 #include <lariat/coro/join_handle.hpp>        // IWYU pragma: export
+#include <lariat/coro/lines.hpp>              // IWYU pragma: export
 #include <lariat/coro/listener.hpp>           // IWYU pragma: export
 #include <lariat/coro/race.hpp>               // IWYU pragma: export
 #include <lariat/coro/rate_limiter.hpp>       // IWYU pragma: export

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include <lariat/coro/stream_core.hpp>
 
-#include <lariat/coro/spawned_roots.hpp>
+#include <lariat/io/base/assert.hpp>
 #include <lariat/runtime/connection_error.hpp>
-#include <lariat/runtime/reactor.hpp>
 
 #include <algorithm>
 #include <cerrno>
-#include <netinet/tcp.h>
+#include <utility>
 
 namespace lariat::detail {
 
@@ -21,26 +20,9 @@ void StreamCore::raise(int end) {
     }
 }
 
-StreamCore* StreamCore::create(Reactor& reactor, int fd) { return new StreamCore(reactor, fd); }
-
-StreamCore::StreamCore(Reactor& reactor, int fd)
-    : Ready(release_pool), connection_(&Connection::create(reactor, fd, *this)) {
-    const int on = 1;  // all writes of a turn leave together anyway; Nagle would only delay the next turn's
-    reactor.backend().set_option(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-}
-
 void StreamCore::leave() noexcept {
     LARIAT_CHECK(!reader_ && waiters_.empty(), "a TcpStream was destroyed while a coroutine waits for it");
-    if (connection_) {
-        connection_->close();
-        if (Reactor& reactor = connection_->reactor(); connection_->queued() > 0 && reactor.running()) {
-            lingers_ = &SpawnedRoots::of(reactor);
-            lingers_->add_lingering();
-            return;
-        }
-        connection_->forget_user();
-    }
-    delete this;
+    outlive_owner();
 }
 
 // Reading
@@ -50,14 +32,14 @@ void StreamCore::wait(StreamReader& reader) noexcept {
     reader_ = &reader;
     if (!reading_) {
         reading_ = true;
-        connection_->start_reading();
+        read_on();
     }
 }
 
-void StreamCore::received(Buffer data) {
+void StreamCore::take_in(Buffer data, bool on_loan) {
     if (unread_.empty()) {
         unread_ = std::move(data);
-        unread_is_ours_ = false;
+        on_loan_ = on_loan;
     } else {
         append_unread(data);
     }
@@ -65,9 +47,9 @@ void StreamCore::received(Buffer data) {
         if (reader_->advance()) return;
     } else if (unread_.size() >= read_credit) {
         reading_ = false;
-        connection_->pause_reading();
+        read_no_further();
     }
-    release_pool_later();
+    if (on_loan_) keep_loan();
 }
 
 void StreamCore::append_unread(const Buffer& data) {
@@ -76,7 +58,7 @@ void StreamCore::append_unread(const Buffer& data) {
         grown.truncate(0);
         grown.append(unread_);
         unread_ = std::move(grown);
-        unread_is_ours_ = true;
+        on_loan_ = false;
     }
     unread_.append(data);
 }
@@ -92,29 +74,23 @@ Buffer StreamCore::take(std::size_t size) noexcept {
     Buffer front = unread_.slice(0, size);
     unread_.remove_prefix(size);
     consumed();
-    release_pool_later();
+    if (on_loan_) keep_loan();
     return front;
 }
 
 void StreamCore::consumed() noexcept {
-    if (reading_ || !connection_ || unread_.size() >= read_credit / 2) return;
+    if (reading_ || end_ != still_open || unread_.size() >= read_credit / 2) return;
     reading_ = true;
-    connection_->start_reading();
+    read_on();
 }
 
-// A reader that is busy gets the rest of this turn to take what lies in the receive pool.
-void StreamCore::release_pool_later() noexcept {
-    if (!unread_is_ours_ && !is_scheduled() && connection_) connection_->reactor().schedule(*this);
+void StreamCore::return_loan() noexcept {
+    if (!on_loan_ || unread_.empty()) return;
+    unread_ = Buffer::copy_of(unread_);
+    on_loan_ = false;
 }
 
-void StreamCore::release_pool(Ready& ready) noexcept {
-    auto& self = static_cast<StreamCore&>(ready);
-    if (self.unread_is_ours_ || self.unread_.empty()) return;
-    self.unread_ = Buffer::copy_of(self.unread_);
-    self.unread_is_ours_ = true;
-}
-
-void StreamCore::ended() {
+void StreamCore::peer_ended() noexcept {
     ended_ = true;
     if (reader_) reader_->advance();
 }
@@ -122,18 +98,18 @@ void StreamCore::ended() {
 // Writing
 
 int StreamCore::write_end() const noexcept {
-    if (!connection_) return end_;
+    if (end_ != still_open) return end_;
     if (closing_) return closed_cleanly;
     return write_shut_ ? write_side_shut : still_open;
 }
 
 void StreamCore::shutdown_write() noexcept {
     write_shut_ = true;
-    if (connection_) connection_->shutdown_write();
+    if (end_ == still_open) end_writing();
 }
 
 // Each waiter may destroy the stream, so this must not be touched once the first one was woken.
-void StreamCore::drained() {
+void StreamCore::wake_drained() noexcept {
     if (waiters_.empty()) return;
     IntrusiveList<StreamWaiter> woken;
     waiters_.for_each([&woken](StreamWaiter& waiter) {
@@ -148,29 +124,20 @@ void StreamCore::drained() {
 
 void StreamCore::close() noexcept {
     closing_ = true;
-    if (connection_) connection_->close();
+    if (end_ == still_open) begin_close();
 }
 
 void StreamCore::abort() noexcept {
     closing_ = true;
-    if (connection_) connection_->abort();
+    if (end_ == still_open) begin_abort();
 }
 
-void StreamCore::closed(int error) {
-    if (lingers_) {
-        lingers_->remove_lingering();
-        delete this;
-        return;
-    }
-    connection_ = nullptr;
-    end_ = error;
+void StreamCore::end_with(int end) noexcept {
+    end_ = end;
     IntrusiveList<StreamWaiter> woken;
     woken.append(waiters_);
     if (reader_) reader_->advance();
-    while (StreamWaiter* waiter = woken.pop_front()) waiter->wake(error);
+    while (StreamWaiter* waiter = woken.pop_front()) waiter->wake(end);
 }
-
-Address StreamCore::local_address() const noexcept { return connection_ ? connection_->local_address() : Address(); }
-Address StreamCore::peer_address() const noexcept { return connection_ ? connection_->peer_address() : Address(); }
 
 }  // namespace lariat::detail

@@ -11,6 +11,7 @@
 // Threads: the reactor's. Lifetime: a TcpStream must outlive the operations on it that are being awaited.
 #pragma once
 
+#include <lariat/coro/connection_stream.hpp>
 #include <lariat/coro/stream_core.hpp>
 #include <lariat/coro/stream_operations.hpp>
 
@@ -30,7 +31,9 @@ public:
     /// No connection; only assigning to it and destroying it make sense.
     TcpStream() noexcept = default;
     /// Takes a connected socket that the reactor's backend already cares for, and turns Nagle's algorithm off.
-    TcpStream(Reactor& reactor, int fd) : core_(detail::StreamCore::create(reactor, fd)) {}
+    TcpStream(Reactor& reactor, int fd) : core_(detail::ConnectionStream::create(reactor, fd)) {}
+    /// Takes a core that something else carries; see proto/stream_protocol.hpp.
+    explicit TcpStream(detail::StreamCore* core) noexcept : core_(core) {}
     TcpStream(TcpStream&&) noexcept = default;
     TcpStream& operator=(TcpStream&&) noexcept = default;
     /// Closes in the background after what was written has left. A peer that does not read keeps the connection and
