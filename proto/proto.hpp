@@ -11,5 +11,6 @@
 #include <lariat/proto/producer.hpp>           // IWYU pragma: export
 #include <lariat/proto/protocol.hpp>           // IWYU pragma: export
 #include <lariat/proto/reconnecting.hpp>       // IWYU pragma: export
+#include <lariat/proto/stream_protocol.hpp>    // IWYU pragma: export
 #include <lariat/proto/tcp_transport.hpp>      // IWYU pragma: export
 #include <lariat/proto/transport.hpp>          // IWYU pragma: export

@@ -82,6 +82,14 @@ void TcpTransport::open(int fd, ProtocolPtr protocol, std::shared_ptr<Connector>
     if (!paused_ && !disconnecting_) connection_->start_reading();
 }
 
+void TcpTransport::switch_protocol(ProtocolPtr next) {
+    if (!connection_) throw UsageError("a transport changes its protocol only while it is connected");
+    // It may be the one whose callback calls this.
+    reactor_->call_later(Duration::zero(), [before = std::exchange(protocol_, std::move(next))] {});
+    half_closeable_ = dynamic_cast<HalfCloseableProtocol*>(protocol_.get());
+    protocol_->make_connection(*this);
+}
+
 void TcpTransport::received(Buffer data) {
     current_ = &data;
     try {

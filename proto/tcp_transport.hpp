@@ -57,6 +57,7 @@ public:
     [[nodiscard]] bool connected() const noexcept override { return connection_ != nullptr; }
     [[nodiscard]] bool disconnecting() const noexcept override { return disconnecting_; }
     [[nodiscard]] ProtocolPtr protocol() const override { return protocol_; }
+    void switch_protocol(ProtocolPtr next) override;
     [[nodiscard]] Reactor& reactor() const noexcept { return *reactor_; }
 
     [[nodiscard]] bool tcp_no_delay() const override;

@@ -7,6 +7,7 @@
 
 #include <lariat/io/address.hpp>
 #include <lariat/io/base/bytes.hpp>
+#include <lariat/io/base/error.hpp>
 #include <lariat/io/buffer.hpp>
 #include <lariat/proto/producer.hpp>
 #include <lariat/proto/protocol.hpp>
@@ -63,6 +64,11 @@ public:
     [[nodiscard]] virtual bool disconnected() const noexcept { return !connected(); }
     /// The protocol on top; null once the connection is lost.
     [[nodiscard]] virtual ProtocolPtr protocol() const { return nullptr; }
+
+    /// Puts another protocol on top and calls its make_connection(); the one before hears nothing any more (Twisted:
+    /// `transport.protocol = p`). Also from within a callback of the one before. Errors: UsageError when the carrier
+    /// cannot do that, or the connection is lost.
+    virtual void switch_protocol(ProtocolPtr) { throw UsageError("this transport cannot change its protocol"); }
 
     /// Whether small segments leave at once (TCP_NODELAY). On by default, unlike in Twisted: the writes of one turn
     /// leave together anyway, so Nagle's algorithm could only delay them. Without effect on carriers other than TCP.
