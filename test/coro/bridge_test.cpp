@@ -16,14 +16,13 @@
 namespace lariat {
 namespace {
 
+using test::any_backend;
 using test::KeyError;
 using test::record;
 using test::run_on;
 using test::settle;
 using test::short_type;
 using test::ValueError;
-
-constexpr auto any_backend = io::BackendKind::epoll;
 
 Task<int> adds_one(Deferred<int> d) { co_return co_await std::move(d) + 1; }
 Task<> ends(Deferred<> d) { co_await std::move(d); }

@@ -20,10 +20,10 @@
 namespace lariat {
 namespace {
 
+using test::any_backend;
 using test::record;
 using test::run_on;
 using test::settle;
-constexpr auto any_backend = io::BackendKind::epoll;
 
 Task<int> after(int turns, int value) {
     for (int i = 0; i < turns; ++i) co_await yield();

@@ -17,12 +17,11 @@
 namespace lariat {
 namespace {
 
+using test::any_backend;
 using test::KeyError;
 using test::run_on;
 using test::settle;
 using test::short_type;
-
-constexpr auto any_backend = io::BackendKind::epoll;
 
 // A reactor on this thread, with what another thread does beside it.
 class Beside {

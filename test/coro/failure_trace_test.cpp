@@ -15,12 +15,11 @@
 namespace lariat {
 namespace {
 
+using test::any_backend;
 using test::KeyError;
 using test::run_on;
 using test::settle;
 using test::ValueError;
-
-constexpr auto any_backend = io::BackendKind::epoll;
 
 struct Place {
     const char* function;

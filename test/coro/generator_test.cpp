@@ -14,9 +14,9 @@
 namespace lariat {
 namespace {
 
+using test::any_backend;
 using test::record;
 using test::run_on;
-constexpr auto any_backend = io::BackendKind::epoll;
 
 // Counts its objects, to see when they die.
 class Counted {

@@ -13,16 +13,16 @@
 namespace lariat {
 namespace {
 
+using test::any_backend;
 using test::record;
 using test::run_on;
 using test::settle;
-constexpr auto any_backend = io::BackendKind::epoll;
 
 Task<int> twice(int value) {
     co_await yield();
     co_return value * 2;
 }
-Task<int> fails(bool later) {
+Task<int> fails_now_or_later(bool later) {
     if (later) co_await yield();
     throw ProtocolViolation("spawned and failed");
 }
@@ -43,9 +43,9 @@ TEST_CASE("a spawned task runs at once, and joining it gives its result") { run_
 Task<std::string> join(JoinHandle<int> job) { co_return std::to_string(co_await job); }
 Task<> join_failures() {
     std::string outcome;
-    co_await record(outcome, join(spawn(fails, false)));
+    co_await record(outcome, join(spawn(fails_now_or_later, false)));
     CHECK(outcome == "ProtocolViolation: spawned and failed");
-    co_await record(outcome, join(spawn(fails, true)));
+    co_await record(outcome, join(spawn(fails_now_or_later, true)));
     CHECK(outcome == "ProtocolViolation: spawned and failed");
 }
 TEST_CASE("joining a task that failed throws what it threw, and nothing is logged") {
@@ -55,8 +55,8 @@ TEST_CASE("joining a task that failed throws what it threw, and nothing is logge
 }
 
 Task<> lets_failures_go() {
-    spawn(fails, false);
-    JoinHandle<int> held = spawn(fails, true);
+    spawn(fails_now_or_later, false);
+    JoinHandle<int> held = spawn(fails_now_or_later, true);
     co_await settle();
     CHECK(held.is_done());
 }

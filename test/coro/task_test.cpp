@@ -13,8 +13,8 @@
 namespace lariat {
 namespace {
 
+using test::any_backend;
 using test::run_on;
-constexpr auto any_backend = io::BackendKind::epoll;
 
 // Counts its objects, to see when they die.
 class Counted {

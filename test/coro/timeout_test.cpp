@@ -19,10 +19,10 @@
 namespace lariat {
 namespace {
 
+using test::any_backend;
 using test::record;
 using test::run_on;
 using test::settle;
-constexpr auto any_backend = io::BackendKind::epoll;
 
 using Steps = std::vector<std::string>;
 

@@ -24,6 +24,9 @@
 
 namespace lariat::test {
 
+/// For what does not depend on the backend.
+inline constexpr auto any_backend = io::BackendKind::epoll;
+
 /// Longer than any test: what waits for it is to be interrupted.
 inline constexpr Duration an_hour = std::chrono::hours(1);
 
