@@ -33,14 +33,11 @@ Task<> ask(int round_trips) {
     }
 }
 
+Task<> listens(TcpStream stream) {
+    while (Buffer data = co_await stream.read_some()) {}
+}
 Task<> stay(TaskScope& scope) {
-    for (int i = 0; i < idle_connections; ++i) {
-        scope.spawn([]() -> Task<> {
-            TcpStream stream = co_await connect(server_address);
-            while (Buffer data = co_await stream.read_some()) {}
-        });
-    }
-    co_return;
+    for (int i = 0; i < idle_connections; ++i) scope.spawn(listens, co_await connect(server_address));
 }
 
 /// Real seconds that `client` takes in a world of its own; negative when it did not do what was asked.
