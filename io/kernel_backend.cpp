@@ -144,6 +144,11 @@ bool KernelBackend::accept_error_passes(int error) noexcept {
     }
 }
 
+void KernelBackend::count_file(const FileOp& op, std::int32_t result) noexcept {
+    if (op.action == FileOp::Action::open && result >= 0) ++descriptors_;
+    if (op.action == FileOp::Action::close && result != -ECANCELED && result != -EBADF) --descriptors_;
+}
+
 TimePoint KernelBackend::now() noexcept {
     timespec time;
     ::clock_gettime(CLOCK_MONOTONIC, &time);

@@ -60,6 +60,9 @@ protected:
     /// AcceptOp reports them with more = true and goes on; any other error ends it.
     static bool accept_error_passes(int error) noexcept;
 
+    /// Keeps count of the descriptors of files; `result` is what `op` ended with.
+    void count_file(const FileOp& op, std::int32_t result) noexcept;
+
     /// Empties the event descriptor after a wake-up was seen.
     void drain_wake() noexcept;
     [[nodiscard]] int wake_fd() const noexcept { return wake_fd_.get(); }

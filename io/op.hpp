@@ -14,6 +14,8 @@
 
 #include <cstdint>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/types.h>
 #include <sys/uio.h>
 
 namespace lariat::io {
@@ -24,6 +26,7 @@ enum class Verb : std::uint8_t {
     receive,  ///< multishot; result: bytes in `buffer`, 0 at the end of the stream
     send,     ///< result: bytes sent; short only when an error or a cancellation cut it
     poll,     ///< one shot; result: the poll(2) events that are true
+    file,     ///< one shot; result: what FileRequest::Action says
 };
 
 /// One result of an operation. Whoever handles it owns what is in it.
@@ -103,6 +106,34 @@ class PollOp final : public Op {
 public:
     PollOp(Handler handler, void* owner_) noexcept : Op(Verb::poll, handler, owner_) {}
     std::uint32_t events = 0;
+};
+
+/// What is asked of a regular file.
+struct FileRequest {
+    enum class Action : std::uint8_t {
+        open,       ///< `path` with `flags` and `mode` as of open(2), close-on-exec; result: a descriptor
+        read,       ///< into `bytes` from `offset` on; result: bytes, 0 behind the end; may be short
+        write,      ///< `bytes` at `offset`, or at the end with O_APPEND; result: bytes; may be short
+        sync,       ///< until the disk has it; fsync(2)
+        sync_data,  ///< the same without times and the like; fdatasync(2)
+        measure,    ///< sets `size`
+        close,      ///< `fd` is closed also when it fails, unless it was cancelled; close(2)
+    };
+
+    Action action = Action::read;
+    int flags = 0;
+    mode_t mode = 0;
+    const char* path = nullptr;  ///< must stay valid while in flight, as `bytes`
+    iovec bytes = {};
+    std::uint64_t offset = 0;
+    std::uint64_t size = 0;
+};
+
+/// Slow disks hold up nobody else. Once a disk has begun, a cancellation changes nothing.
+class FileOp final : public Op, public FileRequest {
+public:
+    FileOp(Handler handler, void* owner_) noexcept : Op(Verb::file, handler, owner_) {}
+    struct statx status = {};  ///< the backend's
 };
 
 }  // namespace lariat::io

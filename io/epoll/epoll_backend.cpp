@@ -58,6 +58,7 @@ void EpollBackend::submit(Op& op) noexcept {
     slot_of(op) = nullptr;
     next_of(op) = nullptr;
     ++operations_;
+    if (op.verb() == Verb::file) return start_file(static_cast<FileOp&>(op));
     if (op.fd < 0) return finish(op, -EBADF);
     DescriptorEntry& entry = table_.at(op.fd);
     // What was reported before is not about this operation; the kernel repeats what is still true.
@@ -79,6 +80,7 @@ void EpollBackend::submit(Op& op) noexcept {
         entry.polls = &op;
         entry.pending &= static_cast<std::uint8_t>(~DescriptorEntry::polling);
         break;
+    case Verb::file: break;
     }
     mark_dirty(entry, op.fd);
 }
@@ -239,6 +241,7 @@ void EpollBackend::wait(TimePoint deadline) noexcept {
     if (next_event_ < event_count_) return;
     flush();
     collect(ask_kernel(finished_head_ ? TimePoint::min() : deadline));
+    finish_files();
 }
 
 int EpollBackend::ask_kernel(TimePoint deadline) noexcept {

@@ -13,9 +13,11 @@
 
 #include <lariat/io/base/unique_fd.hpp>
 #include <lariat/io/epoll/descriptor_table.hpp>
+#include <lariat/io/epoll/file_workers.hpp>
 #include <lariat/io/kernel_backend.hpp>
 
 #include <cstdint>
+#include <optional>
 #include <sys/epoll.h>
 #include <vector>
 
@@ -68,6 +70,8 @@ private:
     std::size_t run_connect(int fd, ConnectOp& op) noexcept;
     std::size_t run_send(int fd, SendOp& op) noexcept;
     void take_polls(DescriptorEntry& entry, int fd) noexcept;
+    void start_file(FileOp& op) noexcept;
+    void finish_files() noexcept;
 
     UniqueFd epoll_;
     DescriptorTable table_;
@@ -78,7 +82,10 @@ private:
     Op* finished_head_ = nullptr;  // operations whose result is known, linked through them, oldest first
     Op* finished_tail_ = nullptr;
     std::size_t operations_ = 0;
+    std::size_t file_operations_ = 0;  // of them, those of the workers
     bool has_pwait2_ = true;
+    std::vector<FileWorkers::Done> files_done_;
+    std::optional<FileWorkers> workers_;  // made for the first operation; ends first, as it wakes the backend
 };
 
 }  // namespace lariat::io

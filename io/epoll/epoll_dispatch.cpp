@@ -36,7 +36,8 @@ std::uint8_t direction_of(const Op& op) noexcept {
     case Verb::receive: return DescriptorEntry::reading;
     case Verb::connect:
     case Verb::send: return DescriptorEntry::writing;
-    case Verb::poll: break;
+    case Verb::poll:
+    case Verb::file: break;
     }
     return DescriptorEntry::polling;
 }
@@ -49,6 +50,11 @@ void EpollBackend::cancel(Op& op) noexcept {
     if (!op.in_flight() || op.cancel_requested()) return;
     set_state(op, OpState::cancelling);
     if (is_result(slot_of(op))) return;  // what it achieved came first
+    if (op.verb() == Verb::file) {
+        if (!workers_->withdraw(static_cast<FileOp&>(op))) return;
+        --file_operations_;
+        return finish(op, -ECANCELED);
+    }
     DescriptorEntry& entry = table_[op.fd];
     if ((entry.pending & direction_of(op)) != 0) {
         // The kernel has something for it: dispatch() delivers that and then ends the operation.
@@ -239,8 +245,25 @@ void EpollBackend::run_finished() noexcept {
     finished_head_ = next_of(op);
     if (!finished_head_) finished_tail_ = nullptr;
     Completion completion{unpack_result(slot_of(op)), false, {}};
+    if (op.verb() == Verb::file) count_file(static_cast<FileOp&>(op), completion.result);
     --operations_;
     complete(op, completion);
+}
+
+void EpollBackend::start_file(FileOp& op) noexcept {
+    set_state(op, OpState::in_kernel);
+    ++statistics_.submissions;
+    if (!workers_) workers_.emplace(*this);
+    if (!workers_->push(op)) return finish(op, -EAGAIN);
+    ++file_operations_;
+}
+
+void EpollBackend::finish_files() noexcept {
+    if (file_operations_ == 0) return;
+    workers_->take_done(files_done_);
+    file_operations_ -= files_done_.size();
+    for (const FileWorkers::Done& done : files_done_) finish(*done.op, done.result);
+    files_done_.clear();
 }
 
 void EpollBackend::end(Op& op, std::int32_t result) noexcept {

@@ -59,7 +59,7 @@ struct FaultBackend::Request {
 
     FaultBackend& backend;
     Op* user = nullptr;
-    std::variant<std::monostate, AcceptOp, ConnectOp, ReceiveOp, SendOp, PollOp> storage;
+    std::variant<std::monostate, AcceptOp, ConnectOp, ReceiveOp, SendOp, PollOp, FileOp> storage;
     Op* below = nullptr;  // in `storage`
     std::uint64_t serial = 0;
     std::uint32_t posted = 0;     // completions on their way to the user or there
@@ -194,6 +194,16 @@ FaultBackend::Request& FaultBackend::make_request(Op& op) {
         request.below = &poll;
         break;
     }
+    case Verb::file: {
+        auto& file = request.storage.emplace<FileOp>(on_completion, &request);
+        static_cast<FileRequest&>(file) = static_cast<FileOp&>(op);
+        const bool reads = file.action == FileOp::Action::read, writes = file.action == FileOp::Action::write;
+        if ((reads || writes) && file.bytes.iov_len > 1 && draw(reads ? Fault::short_read : Fault::short_write)) {
+            file.bytes.iov_len = part_of(file.bytes.iov_len);
+        }
+        request.below = &file;
+        break;
+    }
     }
     request.below->fd = op.fd;
     return request;
@@ -222,7 +232,23 @@ std::int32_t FaultBackend::refuse(const Op& op) noexcept {
             return static_cast<std::int32_t>(events);
         }
         break;
+    case Verb::file: return refuse_file(static_cast<const FileOp&>(op));
     case Verb::receive: break;
+    }
+    return 0;
+}
+
+std::int32_t FaultBackend::refuse_file(const FileOp& op) noexcept {
+    switch (op.action) {
+    case FileOp::Action::open:
+        if (draw(Fault::no_descriptors)) return -EMFILE;
+        return draw(Fault::no_memory) ? -ENOMEM : 0;
+    case FileOp::Action::read:
+    case FileOp::Action::write: return draw(Fault::failed_transfer) ? -ENOMEM : 0;
+    case FileOp::Action::sync:
+    case FileOp::Action::sync_data: return draw(Fault::failed_sync) ? -EIO : 0;
+    case FileOp::Action::measure:
+    case FileOp::Action::close: break;
     }
     return 0;
 }
@@ -317,6 +343,10 @@ void FaultBackend::completed(Request& request, Completion& completion) noexcept 
         return;
     }
     case Verb::send: sent(request, completion); return;
+    case Verb::file:
+        static_cast<FileOp&>(*request.user).size = static_cast<FileOp&>(*request.below).size;
+        post(request, std::move(completion));
+        return;
     case Verb::connect:
     case Verb::poll: post(request, std::move(completion)); return;
     }

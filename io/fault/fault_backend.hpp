@@ -108,6 +108,7 @@ private:
     Request& make_request(Op& op);
     void release(Request& request) noexcept;
     [[nodiscard]] std::int32_t refuse(const Op& op) noexcept;
+    [[nodiscard]] std::int32_t refuse_file(const FileOp& op) noexcept;
     void start(Request& request) noexcept;
     void start_send(Request& request) noexcept;
     static void on_completion(Op& op, Completion& completion) noexcept;

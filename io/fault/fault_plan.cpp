@@ -23,6 +23,7 @@ std::string_view to_string(Fault fault) noexcept {
     case Fault::no_memory: return "no_memory";
     case Fault::aborted_accept: return "aborted_accept";
     case Fault::failed_transfer: return "failed_transfer";
+    case Fault::failed_sync: return "failed_sync";
     }
     return "unknown";
 }

@@ -30,13 +30,14 @@ enum class Fault : std::uint8_t {
 
     // These are errors that a program sees.
     no_buffers,       ///< ENOBUFS where a socket is opened, accepted or connected; sends find the socket full
-    no_descriptors,   ///< EMFILE where a socket is opened or accepted
-    no_memory,        ///< ENOMEM where a socket is opened, accepted or connected
+    no_descriptors,   ///< EMFILE where a socket or a file is opened or accepted
+    no_memory,        ///< ENOMEM where a socket or a file is opened, accepted or connected
     aborted_accept,   ///< ECONNABORTED in front of a connection that is accepted
-    failed_transfer,  ///< ENOMEM where bytes are sent or received; what had arrived before is still delivered
+    failed_transfer,  ///< ENOMEM where bytes are sent, received, read or written; what had arrived is still delivered
+    failed_sync,      ///< EIO where a file is synced
 };
 
-inline constexpr std::size_t fault_kinds = static_cast<std::size_t>(Fault::failed_transfer) + 1;
+inline constexpr std::size_t fault_kinds = static_cast<std::size_t>(Fault::failed_sync) + 1;
 inline constexpr std::size_t fault_kinds_unseen = static_cast<std::size_t>(Fault::slow_answer) + 1;
 
 /// "short_read" and so on.

@@ -64,6 +64,7 @@ void Host::crash() {
     if (!up_) return;
     trace("crashes");
     node().die();
+    disk_.lose_power(random_);
     up_ = false;
     for (const auto& program : programs_) {
         if (&program->node() == &node()) program->forget();

@@ -7,6 +7,7 @@
 #include <lariat/io/base/clock.hpp>
 #include <lariat/io/base/function.hpp>
 #include <lariat/io/base/random.hpp>
+#include <lariat/io/sim/disk.hpp>
 #include <lariat/io/sim/link.hpp>
 
 #include <cstddef>
@@ -66,8 +67,11 @@ public:
     /// What this host's clock shows is ahead of the world's by `offset`, and runs `ppm` millionths too fast. Set it
     /// before programs start: a monotonic clock must not step.
     void skew(Duration offset, std::int32_t ppm = 0) noexcept;
-    /// Sockets one program may have open at once; beyond it there is EMFILE.
+    /// Sockets and files one program may have open at once; beyond it there is EMFILE.
     void descriptor_limit(std::size_t limit) noexcept { descriptor_limit_ = limit; }
+
+    /// What its programs open as files.
+    [[nodiscard]] Disk& disk() noexcept { return disk_; }
 
     /// For the parts of the simulation.
     [[nodiscard]] TimePoint clock() const noexcept;
@@ -91,6 +95,7 @@ private:
     std::string name_;
     std::vector<Address> addresses_;
     Random random_;
+    Disk disk_;
     std::vector<std::unique_ptr<Node>> nodes_;  // one per life of the host; the last is the present one
     std::vector<std::unique_ptr<Program>> programs_;
     std::vector<Path> paths_;  // by the index of the host they lead to

@@ -7,6 +7,7 @@
 #include <lariat/io/sim/stream.hpp>
 
 #include <cerrno>
+#include <utility>
 
 namespace lariat::sim {
 namespace {
@@ -73,7 +74,29 @@ std::unique_ptr<Socket> Node::remove(int fd) noexcept {
     return std::move(sockets_[static_cast<std::size_t>(index)]);
 }
 
-bool Node::full() const noexcept { return open_ >= host_.descriptor_limit(); }
+bool Node::full() const noexcept { return open_ + files_.size() >= host_.descriptor_limit(); }
+
+std::int32_t Node::perform(io::FileOp& op) {
+    if (!alive_) return -EIO;
+    if (op.action == io::FileOp::Action::open) {
+        if (full()) return -EMFILE;
+        std::int32_t error = 0;
+        std::shared_ptr<DiskFile> file = host_.disk().open(op.path, op.flags, error);
+        if (!file) return error;
+        files_.emplace(next_file_, OpenFile(std::move(file), op.flags));
+        return next_file_++;
+    }
+    OpenFile* file = this->file(op.fd);
+    if (!file) return -EBADF;
+    if (op.action != io::FileOp::Action::close) return file->perform(op, host_.disk().room());
+    close_file(op.fd);
+    return 0;
+}
+
+OpenFile* Node::file(int fd) noexcept {
+    const auto found = files_.find(fd);
+    return found == files_.end() ? nullptr : &found->second;
+}
 
 bool Node::taken(const Socket& socket, const Address& address) const noexcept {
     const auto [first, last] = ports_.equal_range(address.port());

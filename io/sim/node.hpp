@@ -5,6 +5,7 @@
 
 #include <lariat/io/address.hpp>
 #include <lariat/io/base/intrusive_list.hpp>
+#include <lariat/io/sim/disk.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -42,6 +43,12 @@ public:
     std::unique_ptr<Socket> remove(int fd) noexcept;
     [[nodiscard]] bool full() const noexcept;
 
+    /// What `op` asks of the host's disk; the result is what FileRequest::Action says.
+    std::int32_t perform(io::FileOp& op);
+    /// Null when `fd` is not an open file here.
+    [[nodiscard]] OpenFile* file(int fd) noexcept;
+    bool close_file(int fd) noexcept { return files_.erase(fd) > 0; }
+
     /// 0, or the negative errno of bind(2). Port 0 becomes a drawn free one.
     int bind(Socket& socket, Address& address);
     void unbind(Socket& socket) noexcept;
@@ -55,7 +62,8 @@ public:
     IntrusiveList<End, NodeTag> ends;
 
 private:
-    static constexpr int first_descriptor = 1 << 20;
+    static constexpr int first_descriptor = 1 << 20;  // of sockets
+    static constexpr int first_file = 1 << 21;
 
     [[nodiscard]] bool taken(const Socket& socket, const Address& address) const noexcept;
 
@@ -64,6 +72,8 @@ private:
     std::vector<std::unique_ptr<Socket>> sockets_;
     std::set<int> free_;
     std::size_t open_ = 0;
+    std::map<int, OpenFile> files_;
+    int next_file_ = first_file;
     std::multimap<std::uint16_t, Socket*> ports_;
     std::map<std::string, Socket*> paths_;
     std::vector<SimBackend*> backends_;

@@ -26,6 +26,13 @@ namespace {
 // What a turn of the loop takes, and how long a program that waits needs to notice; in nanoseconds.
 constexpr std::uint64_t shortest_turn = 200, longest_turn = 2000;
 
+// Files are always ready and cannot be sent or received on, as on a kernel.
+std::int32_t result_without_socket(const Op& op, bool is_file) noexcept {
+    if (!is_file) return -EBADF;
+    if (op.verb() != Verb::poll) return -ENOTSOCK;
+    return static_cast<std::int32_t>(static_cast<const io::PollOp&>(op).events & (POLLIN | POLLOUT));
+}
+
 Node& node_of(Program* program, const std::shared_ptr<World>& world) {
     return program ? program->node() : world->hosts().front()->node();
 }
@@ -124,8 +131,9 @@ void SimBackend::submit(Op& op) noexcept {
     next_of(op) = nullptr;
     ++operations_;
     ++statistics_.submissions;
+    if (op.verb() == Verb::file) return start_file(static_cast<io::FileOp&>(op));
     Socket* socket = node_.socket(op.fd);
-    if (!socket) return finish(op, -EBADF);
+    if (!socket) return finish(op, result_without_socket(op, node_.file(op.fd) != nullptr));
     switch (op.verb()) {
     case Verb::receive:
     case Verb::accept:
@@ -149,6 +157,7 @@ void SimBackend::submit(Op& op) noexcept {
         next_of(op) = socket->polls;
         socket->polls = &op;
         break;
+    case Verb::file: break;
     }
     if (op.verb() == Verb::send || op.verb() == Verb::poll || socket->has_something_to_read()) look_at(*socket);
 }
@@ -156,7 +165,8 @@ void SimBackend::submit(Op& op) noexcept {
 void SimBackend::cancel(Op& op) noexcept {
     if (!op.in_flight() || op.cancel_requested()) return;
     set_state(op, OpState::cancelling);
-    if (slot_of(op)) return;  // what it achieved came first
+    if (slot_of(op) == this) return;  // what it achieved came first
+    if (op.verb() == Verb::file) return cancel_file(static_cast<io::FileOp&>(op));
     Socket& socket = *node_.socket(op.fd);
     // What has come already is delivered first.
     if (socket.reader == &op && socket.has_something_to_read()) return look_at(socket);
@@ -175,6 +185,7 @@ std::size_t SimBackend::dispatch(std::size_t budget) noexcept {
         if (!finished_.empty()) {
             const Finished next = finished_.front();
             finished_.pop_front();
+            if (next.op->verb() == Verb::file) count_file(static_cast<io::FileOp&>(*next.op), next.result);
             Completion completion{next.result, false, {}};
             --operations_;
             complete(*next.op, completion);
@@ -354,11 +365,12 @@ int SimBackend::try_accept(int fd) noexcept {
 }
 
 void SimBackend::close(int fd) noexcept {
+    LARIAT_CHECK(descriptors_ > 0, "close() of a descriptor that this backend did not open, accept or adopt");
+    --descriptors_;
+    if (node_.close_file(fd)) return;
     const std::unique_ptr<Socket> socket = node_.remove(fd);
     LARIAT_CHECK(!socket->reader && !socket->writer && !socket->polls,
                  "a descriptor was closed with an operation in flight");
-    LARIAT_CHECK(descriptors_ > 0, "close() of a descriptor that this backend did not open, accept or adopt");
-    --descriptors_;
     if (socket->queued) std::replace(ready_.begin(), ready_.end(), socket.get(), static_cast<Socket*>(nullptr));
 }
 

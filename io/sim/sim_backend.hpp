@@ -3,7 +3,8 @@
 // order that is drawn; waiting lets the rest of the world go on and moves virtual time.
 //
 // What a turn of the loop takes is drawn too, some hundred nanoseconds, so that a program that never waits still lets
-// time pass. Real descriptors (pipes, files) cannot be used: operations on them end with -EBADF.
+// time pass. Files are those of the host's Disk. Real descriptors (pipes) cannot be used: operations on them end with
+// -EBADF.
 #pragma once
 
 #include <lariat/io/backend.hpp>
@@ -20,6 +21,7 @@
 
 namespace lariat::sim {
 
+class FileWork;
 class Host;
 class Node;
 class Program;
@@ -76,6 +78,7 @@ public:
     void look_at_wake() noexcept;
 
 private:
+    friend FileWork;
     struct Wake : Timer {
         explicit Wake(SimBackend& owner) noexcept : Timer(&fired), backend(owner) {}
         static void fired(Timer& timer) noexcept;
@@ -96,6 +99,9 @@ private:
     std::size_t run_connect(Socket& socket, io::Op& op) noexcept;
     std::size_t run_send(Socket& socket, io::SendOp& op) noexcept;
     void take_polls(Socket& socket) noexcept;
+    void start_file(io::FileOp& op) noexcept;
+    void cancel_file(io::FileOp& op) noexcept;
+    void count_file(const io::FileOp& op, std::int32_t result) noexcept;
     Socket* pick() noexcept;
     int accept_now(Socket& listener);
     void detach(Socket& socket, io::Op& op) noexcept;

@@ -6,6 +6,7 @@
 #include <lariat/io/uring/refusal.hpp>
 
 #include <cerrno>
+#include <fcntl.h>
 
 namespace lariat::io {
 namespace {
@@ -30,8 +31,22 @@ std::uint8_t opcode_of(Verb verb) noexcept {
     case Verb::receive: return IORING_OP_RECV;
     case Verb::send: return IORING_OP_SENDMSG;
     case Verb::poll: return IORING_OP_POLL_ADD;
+    case Verb::file: break;
     }
     return IORING_OP_NOP;
+}
+
+void prepare_file(io_uring_sqe& sqe, FileOp& op) noexcept {
+    const auto size = static_cast<unsigned>(op.bytes.iov_len);
+    switch (op.action) {
+    case FileOp::Action::open: io_uring_prep_openat(&sqe, AT_FDCWD, op.path, op.flags | O_CLOEXEC, op.mode); break;
+    case FileOp::Action::read: io_uring_prep_read(&sqe, op.fd, op.bytes.iov_base, size, op.offset); break;
+    case FileOp::Action::write: io_uring_prep_write(&sqe, op.fd, op.bytes.iov_base, size, op.offset); break;
+    case FileOp::Action::sync: io_uring_prep_fsync(&sqe, op.fd, 0); break;
+    case FileOp::Action::sync_data: io_uring_prep_fsync(&sqe, op.fd, IORING_FSYNC_DATASYNC); break;
+    case FileOp::Action::measure: io_uring_prep_statx(&sqe, op.fd, "", AT_EMPTY_PATH, STATX_SIZE, &op.status); break;
+    case FileOp::Action::close: io_uring_prep_close(&sqe, op.fd); break;
+    }
 }
 
 }  // namespace
@@ -102,6 +117,7 @@ bool UringBackend::arm(Op& op) noexcept {
         break;
     }
     case Verb::poll: io_uring_prep_poll_add(sqe, op.fd, static_cast<PollOp&>(op).events); break;
+    case Verb::file: prepare_file(*sqe, static_cast<FileOp&>(op)); break;
     }
     sqe->user_data = reinterpret_cast<std::uint64_t>(&op);
     slot_of(op) = nullptr;
@@ -183,7 +199,7 @@ bool UringBackend::issue(CancelRequest& request) noexcept {
     if (!sqe) return false;
     // By address first. A multishot request can be missed that way while the kernel is running it (liburing issue
     // 1375), so a retry names the descriptor and the kind of request instead.
-    if (request.attempts % 2 == 0) {
+    if (request.attempts % 2 == 0 || request.op->verb() == Verb::file) {
         io_uring_prep_cancel64(sqe, reinterpret_cast<std::uint64_t>(request.op), 0);
     } else {
         io_uring_prep_cancel_fd(sqe, request.op->fd, uring::async_cancel_op);
@@ -313,6 +329,7 @@ void UringBackend::dispatch_one(const Reaped& reaped) noexcept {
             return;
         }
         break;
+    case Verb::file: dispatch_file(static_cast<FileOp&>(op), reaped); return;
     case Verb::connect:
     case Verb::poll: break;
     }
@@ -378,6 +395,18 @@ void UringBackend::receive_without_ring(Op& op) noexcept {
         clear(op);
         --operations_;
     }
+    complete(op, completion);
+}
+
+void UringBackend::dispatch_file(FileOp& op, const Reaped& reaped) noexcept {
+    if (is_interruption(reaped.result) && !op.cancel_requested() && op.action != FileOp::Action::close) {
+        arm_or_queue(op);
+        return;
+    }
+    if (op.action == FileOp::Action::measure) op.size = op.status.stx_size;
+    count_file(op, reaped.result);
+    Completion completion{reaped.result, false, {}};
+    --operations_;
     complete(op, completion);
 }
 

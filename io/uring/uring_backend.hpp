@@ -63,6 +63,7 @@ private:
     void finish(Op& op, std::int32_t result) noexcept;
     void dispatch_one(const Reaped& reaped) noexcept;
     void dispatch_accept(Op& op, const Reaped& reaped) noexcept;
+    void dispatch_file(FileOp& op, const Reaped& reaped) noexcept;
     void dispatch_receive(Op& op, const Reaped& reaped) noexcept;
     void receive_without_ring(Op& op) noexcept;
     CancelRequest& make_cancel(Op& op) noexcept;

@@ -69,6 +69,8 @@ public:
         if (fd >= 0) descriptors_.insert(fd);
         return fd;
     }
+    /// Of one that an operation has closed.
+    void forget(int fd) { descriptors_.erase(fd); }
     void close(int fd) {
         descriptors_.erase(fd);
         backend_->close(fd);
