@@ -60,10 +60,11 @@ void Connect::attempted(int result) noexcept {
 
 void Connect::on_ready(Ready& ready) noexcept { static_cast<Connect&>(ready).finish(); }
 
-void Connect::withdraw() noexcept {
+bool Connect::withdraw() noexcept {
     unlink();
     request_.cancel();
     attempt_.cancel();
+    return true;
 }
 
 TcpStream Connect::await_resume() {

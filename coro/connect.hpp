@@ -37,7 +37,7 @@ private:
     void resolved(ResolveResult result) noexcept;
     void attempted(int result) noexcept;
     static void on_ready(Ready& ready) noexcept;
-    void withdraw() noexcept override;
+    bool withdraw() noexcept override;
     const char* verb() const noexcept override { return "connect"; }
 
     Reactor* reactor_ = nullptr;

@@ -40,7 +40,7 @@ private:
         return false;
     }
     void joined() noexcept override { this->finish(); }
-    void withdraw() noexcept override { root_.set_joiner(nullptr); }
+    bool withdraw() noexcept override { return root_.set_joiner(nullptr), true; }
     const char* verb() const noexcept override { return "join"; }
 
     ResultRoot<T>& root_;

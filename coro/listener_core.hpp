@@ -81,7 +81,7 @@ private:
         core_.stop_waiting();
         this->finish();
     }
-    void withdraw() noexcept override { core_.stop_waiting(); }
+    bool withdraw() noexcept override { return core_.stop_waiting(), true; }
     const char* verb() const noexcept override { return "accept"; }
 };
 

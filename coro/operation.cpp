@@ -48,17 +48,15 @@ void OperationBase::arm_deadline_now() noexcept {
 
 void OperationBase::drop_deadline() noexcept { delete std::exchange(deadline_, nullptr); }
 
-void OperationBase::cancel(CancelReason reason) noexcept {
-    withdraw();
-    outcome_ = Outcome::cancelled;
-    reason_ = reason;
-    finish();
-}
+void OperationBase::cancel(CancelReason reason) noexcept { end_early(Outcome::cancelled, reason); }
 
-void OperationBase::time_out() noexcept {
-    withdraw();
-    outcome_ = Outcome::timed_out;
-    finish();
+void OperationBase::time_out() noexcept { end_early(Outcome::timed_out, CancelReason::deadline); }
+
+void OperationBase::end_early(Outcome outcome, CancelReason reason) noexcept {
+    settle();  // it is asked once
+    outcome_ = outcome;
+    reason_ = reason;
+    if (withdraw()) finish();
 }
 
 void OperationBase::raise() const {

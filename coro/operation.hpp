@@ -77,8 +77,11 @@ protected:
         if (limit_ != unlimited) arm_deadline_now();
     }
 
-    /// Makes sure that nobody calls finish() any more: the wait ends without a result.
-    virtual void withdraw() noexcept = 0;
+    /// Ends the wait without a result: true when nobody will call finish() any more. False when something outside still
+    /// uses what the verb holds: finish() then follows, behind prevail() if there was a result after all.
+    virtual bool withdraw() noexcept = 0;
+    /// A result came although a cancellation or the deadline had asked for the end.
+    void prevail() noexcept { outcome_ = Outcome::result; }
     /// The verb, for the text of TimedOut: "read_some timed out after 30 s".
     [[nodiscard]] virtual const char* verb() const noexcept = 0;
 
@@ -90,6 +93,7 @@ private:
     void cancel(CancelReason reason) noexcept final;
     WaitInfo info() const noexcept final { return {.verb = verb()}; }
     void time_out() noexcept;
+    void end_early(Outcome outcome, CancelReason reason) noexcept;
     void arm_deadline_now() noexcept;
     void drop_deadline() noexcept;
     [[noreturn]] void raise() const;

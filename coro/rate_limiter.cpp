@@ -68,9 +68,10 @@ void RateLimiter::serve() noexcept {
 
 bool detail::AcquireTokens::begin() noexcept { return limiter_.acquire_or_wait(*this); }
 
-void detail::AcquireTokens::withdraw() noexcept {
+bool detail::AcquireTokens::withdraw() noexcept {
     unlink();
     limiter_.serve();  // those behind may want less
+    return true;
 }
 
 }  // namespace lariat

@@ -27,7 +27,7 @@ private:
     friend Operation<AcquireTokens, QueuedWait>;
 
     bool begin() noexcept;
-    void withdraw() noexcept override;
+    bool withdraw() noexcept override;
     const char* verb() const noexcept override { return "acquire"; }
 
     RateLimiter& limiter_;

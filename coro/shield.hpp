@@ -51,7 +51,7 @@ private:
     friend Operation<Checkpoint>;
 
     static bool begin() noexcept { return true; }
-    void withdraw() noexcept override {}
+    bool withdraw() noexcept override { return true; }
     const char* verb() const noexcept override { return "checkpoint"; }
 };
 

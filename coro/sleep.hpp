@@ -21,7 +21,7 @@ private:
 
     bool begin() noexcept;
     static void on_fire(Timer& timer) noexcept { static_cast<Sleep&>(timer).finish(); }
-    void withdraw() noexcept override { disarm(); }
+    bool withdraw() noexcept override { return disarm(), true; }
     const char* verb() const noexcept override { return "sleep"; }
 
     Duration duration_ = Duration::zero();
@@ -38,7 +38,7 @@ private:
 
     bool begin() noexcept;
     static void on_ready(Ready& ready) noexcept { static_cast<Yield&>(ready).finish(); }
-    void withdraw() noexcept override { unlink(); }
+    bool withdraw() noexcept override { return unlink(), true; }
     const char* verb() const noexcept override { return "yield"; }
 };
 

@@ -36,7 +36,7 @@ private:
         this->finish();
         return true;
     }
-    void withdraw() noexcept override { core_.stop_waiting(); }
+    bool withdraw() noexcept override { return core_.stop_waiting(), true; }
 };
 
 class ReadSome final : public ReadOperation<ReadSome> {
@@ -104,7 +104,7 @@ private:
         end_ = end;
         this->finish();
     }
-    void withdraw() noexcept override { this->unlink(); }
+    bool withdraw() noexcept override { return this->unlink(), true; }
 };
 
 /// A write: `Verb::put()` queues.

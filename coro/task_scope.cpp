@@ -38,9 +38,10 @@ bool detail::SpawnWait::begin() noexcept {
 }
 
 // Those behind may have a higher limit.
-void detail::SpawnWait::withdraw() noexcept {
+bool detail::SpawnWait::withdraw() noexcept {
     QueuedWait::withdraw();
     scope_.serve_spawns();
+    return true;
 }
 
 void TaskScope::failed(detail::TaskRoot& root) noexcept {

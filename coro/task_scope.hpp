@@ -42,7 +42,7 @@ protected:
     ~SpawnWait() = default;
 
     bool begin() noexcept;
-    void withdraw() noexcept override;
+    bool withdraw() noexcept override;
     const char* verb() const noexcept override { return "spawn_when_below"; }
     [[nodiscard]] TaskScope& scope() noexcept { return scope_; }
 

@@ -27,7 +27,7 @@ private:
     friend Operation<ArriveAtBarrier, QueuedWait>;
 
     bool begin() noexcept;
-    void withdraw() noexcept override;
+    bool withdraw() noexcept override;
     const char* verb() const noexcept override { return "arrive_and_wait"; }
 
     Barrier& barrier_;
@@ -68,9 +68,10 @@ inline bool detail::ArriveAtBarrier::begin() noexcept {
     barrier_.waiting_.serve_all();
     return last_ = true;
 }
-inline void detail::ArriveAtBarrier::withdraw() noexcept {
+inline bool detail::ArriveAtBarrier::withdraw() noexcept {
     unlink();
     --barrier_.arrived_;
+    return true;
 }
 
 }  // namespace lariat

@@ -53,7 +53,7 @@ protected:
     Semaphore& semaphore_;
 
 private:
-    void withdraw() noexcept final;
+    bool withdraw() noexcept final;
     const char* verb() const noexcept final { return "acquire"; }
 
     std::size_t count_;
@@ -132,9 +132,10 @@ inline bool detail::SemaphoreWait::begin() noexcept {
     semaphore_.waiting_.push(*this);
     return false;
 }
-inline void detail::SemaphoreWait::withdraw() noexcept {
+inline bool detail::SemaphoreWait::withdraw() noexcept {
     unlink();
     semaphore_.serve();  // those behind may want less
+    return true;
 }
 
 }  // namespace lariat

@@ -30,7 +30,7 @@ protected:
     SharedMutex& mutex_;
 
 private:
-    void withdraw() noexcept final;
+    bool withdraw() noexcept final;
     const char* verb() const noexcept final { return shared_ ? "lock_shared" : "lock"; }
 
     bool shared_;
@@ -131,9 +131,10 @@ inline bool detail::SharedMutexWait::begin() noexcept {
     mutex_.waiting_.push(*this);
     return false;
 }
-inline void detail::SharedMutexWait::withdraw() noexcept {
+inline bool detail::SharedMutexWait::withdraw() noexcept {
     unlink();
     mutex_.serve();  // readers behind a writer that gives up
+    return true;
 }
 
 }  // namespace lariat

@@ -22,7 +22,7 @@ protected:
     QueuedWait() noexcept : Ready(on_served) {}
     ~QueuedWait() = default;
 
-    void withdraw() noexcept override { Ready::unlink(); }
+    bool withdraw() noexcept override { return Ready::unlink(), true; }
 
 private:
     friend class WaitQueue;

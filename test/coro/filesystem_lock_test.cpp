@@ -4,6 +4,7 @@
 
 #include <lariat/io/base/log.hpp>
 #include <lariat/test/support/clock.hpp>
+#include <lariat/test/support/temporary_directory.hpp>
 #include <lariat/test/support/transcript.hpp>
 
 #include <doctest/doctest.h>
@@ -22,20 +23,13 @@ using Lock = DeferredFilesystemLock<Clock>;
 
 class LockDirectory {
 public:
-    LockDirectory() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "lariat-lock-XXXXXX").string();
-        REQUIRE(::mkdtemp(pattern.data()) != nullptr);
-        path_ = pattern;
-    }
-    ~LockDirectory() { std::filesystem::remove_all(path_); }
-
-    [[nodiscard]] std::string name() const { return (path_ / "lock").string(); }
-    [[nodiscard]] std::string target() const { return std::filesystem::read_symlink(path_ / "lock").string(); }
-    void hold(const std::string& target) const { std::filesystem::create_symlink(target, path_ / "lock"); }
-    void release() const { std::filesystem::remove(path_ / "lock"); }
+    [[nodiscard]] std::string name() const { return directory_.path_of("lock"); }
+    [[nodiscard]] std::string target() const { return std::filesystem::read_symlink(name()).string(); }
+    void hold(const std::string& target) const { std::filesystem::create_symlink(target, name()); }
+    void release() const { std::filesystem::remove(name()); }
 
 private:
-    std::filesystem::path path_;
+    test::TemporaryDirectory directory_;
 };
 
 /// The number of a process that has ended.
