@@ -6,6 +6,7 @@
 
 #include <lariat/coro/deferred.hpp>
 #include <lariat/coro/deferred_awaiter.hpp>
+#include <lariat/coro/initial_awaiter.hpp>
 #include <lariat/coro/promise.hpp>
 #include <lariat/runtime/reactor.hpp>
 
@@ -58,7 +59,7 @@ public:
     /// Where it was called; null outside of all reactors.
     [[nodiscard]] const Reactor* reactor() const noexcept { return reactor_; }
 
-    std::suspend_never initial_suspend() const noexcept { return {}; }
+    InitialAwaiter<false> initial_suspend() const noexcept { return InitialAwaiter<false>(*this); }
 
     template <class A>
     decltype(auto) await_transform(A&& awaited, const std::source_location& where = std::source_location::current()) {

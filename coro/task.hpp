@@ -10,6 +10,7 @@
 // Threads: the one it was started on.
 #pragma once
 
+#include <lariat/coro/initial_awaiter.hpp>
 #include <lariat/coro/promise.hpp>
 #include <lariat/io/base/assert.hpp>
 
@@ -61,7 +62,7 @@ public:
         void await_resume() const noexcept {}
     };
 
-    [[nodiscard]] std::suspend_always initial_suspend() const noexcept { return {}; }
+    [[nodiscard]] InitialAwaiter<true> initial_suspend() const noexcept { return InitialAwaiter<true>(*this); }
     [[nodiscard]] FinalAwaiter final_suspend() const noexcept { return {}; }
     void unhandled_exception() noexcept {
         note_unhandled();
