@@ -6,6 +6,7 @@
 #include <lariat/coro/as_result.hpp>          // IWYU pragma: export
 #include <lariat/coro/async_generator.hpp>    // IWYU pragma: export
 #include <lariat/coro/cancel.hpp>             // IWYU pragma: export
+#include <lariat/coro/cancel_token.hpp>       // IWYU pragma: export
 #include <lariat/coro/connect.hpp>            // IWYU pragma: export
 #include <lariat/coro/deferred.hpp>           // IWYU pragma: export
 #include <lariat/coro/deferred_future.hpp>    // IWYU pragma: export

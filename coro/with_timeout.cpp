@@ -14,13 +14,11 @@ void Limit::raise() const {
 CancelContext& DeadlineScope::enter(CancelContext& outer) noexcept {
     reactor_ = &this_reactor("with_timeout()");
     limit_.begin(reactor_->now());
-    outer_ = &outer;
-    if (outer.is_cancelled()) inner_.request(outer.reason());
-    return inner_;
+    return enter_inside(outer);
 }
 
 void DeadlineScope::wait(const PromiseBase& waiter) noexcept {
-    outer_->begin_wait(*this, waiter);
+    wait_inside(waiter);
     reactor_->timers().arm(*this, limit_.deadline());
 }
 
@@ -39,7 +37,7 @@ void DeadlineScope::expire() noexcept {
 void DeadlineScope::leave(const Failure& failure) {
     Timer::disarm();
     Ready::unlink();
-    outer_->end_wait();
+    leave_inside();
     if (!expired_) return;
     const auto* cancelled = failure.value<Cancelled>();
     if (cancelled && cancelled->reason() == CancelReason::deadline) limit_.raise();

@@ -6,13 +6,12 @@
 // limit goes on counting. A limit that passes outside reaches the inside as Cancelled, with CancelReason::deadline.
 #pragma once
 
+#include <lariat/coro/nested_context.hpp>
 #include <lariat/coro/operation.hpp>
-#include <lariat/coro/task.hpp>
 #include <lariat/io/base/clock.hpp>
 #include <lariat/io/base/timer_queue.hpp>
 #include <lariat/runtime/ready.hpp>
 
-#include <coroutine>
 #include <utility>
 
 namespace lariat {
@@ -39,64 +38,31 @@ private:
     bool is_deadline_ = false;  // that was given, not the duration
 };
 
-/// A cancel context inside another one, with a timer. What is asked of the outer one is handed on.
-class DeadlineScope : private Cancellable, private Timer, private Ready {
-public:
-    explicit DeadlineScope(const Limit& limit) noexcept : Timer(on_fire), Ready(on_ready), limit_(limit) {}
-    DeadlineScope(const DeadlineScope&) = delete;
-    DeadlineScope& operator=(const DeadlineScope&) = delete;
-
+/// A cancel context with a timer.
+class DeadlineScope : public NestedContext, private Timer, private Ready {
 protected:
+    explicit DeadlineScope(const Limit& limit) noexcept
+        : NestedContext("with_timeout"), Timer(on_fire), Ready(on_ready), limit_(limit) {}
     ~DeadlineScope() = default;
 
-    /// Before the Task starts, and when it waits; the timer is armed only for what really waits.
     CancelContext& enter(CancelContext& outer) noexcept;
+    /// Arms the timer: only what really waits needs one.
     void wait(const PromiseBase& waiter) noexcept;
-    /// Behind the end of the Task; `failure` is what it ended with. Throws TimedOut when this limit ended it.
+    /// Throws TimedOut when this limit ended the Task.
     void leave(const Failure& failure);
 
 private:
-    void cancel(CancelReason reason) noexcept override { inner_.cancel(reason); }
-    WaitInfo info() const noexcept override { return {.verb = "with_timeout", .inner = &inner_}; }
     void expire() noexcept;
     static void on_fire(Timer& timer) noexcept;
     static void on_ready(Ready& ready) noexcept { static_cast<DeadlineScope&>(ready).expire(); }
 
-    CancelContext inner_{true};
-    CancelContext* outer_ = nullptr;
     Reactor* reactor_ = nullptr;
     Limit limit_;
-    bool expired_ = false;  // the inner context was cancelled by this limit and by nothing before it
+    bool expired_ = false;  // the context was cancelled by this limit and by nothing before it
 };
 
 template <class T>
-class DeadlineAwaiter final : public TaskAwaiter<T>, private DeadlineScope {
-public:
-    DeadlineAwaiter(typename TaskAwaiter<T>::Handle task, const Limit& limit) noexcept
-        : TaskAwaiter<T>(task), DeadlineScope(limit) {}
-
-    template <LariatPromise P>
-    bool await_suspend(std::coroutine_handle<P> parent) noexcept {
-        if (this->start(parent, enter(*parent.promise().context()))) return false;
-        wait(parent.promise());
-        return true;
-    }
-    T await_resume() {
-        leave(this->promise().has_failed() ? this->promise().raised() : Failure());
-        return TaskAwaiter<T>::await_resume();
-    }
-};
-
-template <class T>
-class BoundedTask {
-public:
-    BoundedTask(Task<T> task, const Limit& limit) noexcept : task_(std::move(task)), limit_(limit) {}
-    DeadlineAwaiter<T> operator co_await() && noexcept { return DeadlineAwaiter<T>(task_.release(), limit_); }
-
-private:
-    Task<T> task_;
-    Limit limit_;
-};
+using BoundedTask = NestedTask<T, DeadlineScope, Limit>;
 
 }  // namespace detail
 

@@ -88,4 +88,17 @@ inline Task<StreamPair> connected() {
     co_return StreamPair(std::move(a), std::move(b));
 }
 
+/// Writes until the peer, which does not read, stops taking.
+inline Task<> fill(TcpStream& stream) {
+    const std::string block(256 * 1024, 'x');
+    bool full = false;
+    while (!full) {
+        try {
+            co_await stream.write(block).within(std::chrono::milliseconds(20));
+        } catch (const TimedOut&) {
+            full = true;
+        }
+    }
+}
+
 }  // namespace lariat::test

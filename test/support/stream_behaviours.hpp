@@ -16,6 +16,7 @@ namespace lariat {
 namespace {
 
 using namespace literals;
+using test::fill;
 using test::record;
 using test::run_on;
 using test::settle;
@@ -58,19 +59,6 @@ Task<std::string> outcome_of(Task<std::string> task) {
 }
 
 const std::string more_than_the_queue_takes(TcpStream::high_water_mark, 'x');
-
-// Writes until the peer, which does not read, stops taking.
-Task<> fill(TcpStream& stream) {
-    const std::string block(256 * 1024, 'x');
-    bool full = false;
-    while (!full) {
-        try {
-            co_await stream.write(block).within(std::chrono::milliseconds(20));
-        } catch (const TimedOut&) {
-            full = true;
-        }
-    }
-}
 
 Task<> echo_once() {
     StreamPair pair = co_await connected();
