@@ -69,6 +69,9 @@ public:
     void skew(Duration offset, std::int32_t ppm = 0) noexcept;
     /// Sockets and files one program may have open at once; beyond it there is EMFILE.
     void descriptor_limit(std::size_t limit) noexcept { descriptor_limit_ = limit; }
+    /// SO_SNDBUF and SO_RCVBUF, in bytes, at least 1, of sockets that do not set them; 64 KiB unless said here. What is
+    /// under way in one direction is at most the sender's and the receiver's together.
+    void socket_buffers(int size) noexcept { socket_buffers_ = size; }
 
     /// What its programs open as files.
     [[nodiscard]] Disk& disk() noexcept { return disk_; }
@@ -78,6 +81,7 @@ public:
     [[nodiscard]] TimePoint world_time(TimePoint clock) const noexcept;
     [[nodiscard]] std::size_t index() const noexcept { return index_; }
     [[nodiscard]] std::size_t descriptor_limit() const noexcept { return descriptor_limit_; }
+    [[nodiscard]] int socket_buffers() const noexcept { return socket_buffers_; }
     [[nodiscard]] Node& node() noexcept { return *nodes_.back(); }
     [[nodiscard]] bool has_address(const Address& address) const noexcept;
     /// Where connections to `destination` come from; ip(7).
@@ -102,6 +106,7 @@ private:
     Duration clock_offset_ = Duration::zero();
     std::int32_t clock_ppm_ = 0;
     std::size_t descriptor_limit_ = 20'000;
+    int socket_buffers_ = 64 * 1024;
     bool up_ = true;
 };
 

@@ -155,7 +155,7 @@ int Socket::get_option(int level, int name, void* value, socklen_t size) noexcep
         case SO_DOMAIN: return answer(domain_);
         case SO_ACCEPTCONN: return answer(backlog_ > 0 ? 1 : 0);
         case SO_SNDBUF:
-        case SO_RCVBUF: return answer(number(level, name, default_buffer));
+        case SO_RCVBUF: return answer(number(level, name, node_.host().socket_buffers()));
         default: break;
         }
     }

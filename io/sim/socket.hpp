@@ -23,9 +23,6 @@ class SimBackend;
 
 class Socket {
 public:
-    /// SO_SNDBUF and SO_RCVBUF where they are not set.
-    static constexpr int default_buffer = 64 * 1024;
-
     Socket(Node& node, SimBackend& owner, int domain) noexcept;
     Socket(const Socket&) = delete;
     Socket& operator=(const Socket&) = delete;

@@ -153,11 +153,12 @@ End& End::peer() noexcept { return stream_.end(this == &stream_.caller_ ? 1 : 0)
 World& End::world() noexcept { return stream_.world(); }
 
 std::size_t End::room() noexcept {
-    const auto of = [](Socket* owner, int option) {
-        const int size = owner ? owner->number(SOL_SOCKET, option, Socket::default_buffer) : Socket::default_buffer;
-        return static_cast<std::size_t>(size);
+    // The other end may not be there yet; it is then taken to be like this one.
+    const auto of = [this](const End& end, int option) {
+        const int size = (end.node ? end : *this).node->host().socket_buffers();
+        return static_cast<std::size_t>(end.socket ? end.socket->number(SOL_SOCKET, option, size) : size);
     };
-    const std::size_t capacity = of(socket, SO_SNDBUF) + of(peer().socket, SO_RCVBUF);
+    const std::size_t capacity = of(*this, SO_SNDBUF) + of(peer(), SO_RCVBUF);
     return capacity > out.size() ? capacity - out.size() : 0;
 }
 

@@ -203,6 +203,15 @@ TEST_CASE("sim: bandwidth is what all connections of a link share") {
     CHECK(hosts.seconds() == Approx(2).epsilon(0.05));
 }
 
+TEST_CASE("sim: what is under way is no more than the buffers of both ends hold") {
+    TwoHosts hosts;
+    hosts.server.socket_buffers(1500);
+    hosts.client.socket_buffers(500);
+    hosts.serve(upload, std::size_t{163'840});
+    CHECK(hosts.ask(download, Address("10.0.0.1:7"), std::size_t{163'840}) == "all");
+    CHECK(hosts.seconds() == Approx(163.84 / 2 * 0.020).epsilon(0.05));  // a round trip for each 2000 bytes
+}
+
 TEST_CASE("sim: lost segments come late, never wrong") {
     TwoHosts hosts;
     hosts.world.default_link(sim::LinkOptions().latency(1ms).loss(200));
