@@ -3,6 +3,7 @@
 // some with a Protocol, some with a Task, until the faults are over and one more has worked. Whatever befalls the
 // network: what comes back is what was sent, byte for byte; a clean end comes after the last byte; callbacks come in
 // their order; and once the network is whole, every client gets done.
+#include "pattern.hpp"
 #include "trial.hpp"
 #include <lariat/lariat.hpp>
 
@@ -20,33 +21,6 @@ constexpr std::uint16_t port = 7;
 constexpr Duration quiet_from = 60s;
 constexpr Duration patience = 20s;  // of a client whose peer is silent
 
-/// The bytes of one stream: a function of their place, so that loss, order and invention show.
-class Pattern {
-public:
-    Pattern(std::uint64_t key, std::size_t length) noexcept : key_(key), length_(length) {}
-    [[nodiscard]] std::size_t size() const noexcept { return length_; }
-    [[nodiscard]] char at(std::size_t place) const noexcept {
-        return static_cast<char>(Random(key_ + place / 8).next() >> 8 * (place % 8));
-    }
-    [[nodiscard]] std::string text(std::size_t from, std::size_t count) const {
-        std::string bytes(std::min(count, length_ - from), '\0');
-        for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = at(from + i);
-        return bytes;
-    }
-    /// Whether `bytes` are those from `from` on.
-    [[nodiscard]] bool matches(std::size_t from, std::string_view bytes) const noexcept {
-        if (bytes.size() > length_ - from) return false;
-        for (std::size_t i = 0; i < bytes.size(); ++i) {
-            if (bytes[i] != at(from + i)) return false;
-        }
-        return true;
-    }
-
-private:
-    std::uint64_t key_;
-    std::size_t length_;
-};
-
 // Servers
 
 Task<> echo(TcpStream peer) {
@@ -57,37 +31,36 @@ Task<> echo(TcpStream peer) {
 }
 
 Task<> serve() {
-    Listener listener(Address::any_ipv4(port));
+    Listener listener = insist([] { return Listener(Address::any_ipv4(port)); });
     co_await listener.serve(echo);
 }
 
-int serve_task(Trial& trial) {
-    Reactor reactor;
-    const int status = lariat::run(reactor, serve());
-    trial.require_nothing_left(reactor, "the server with tasks");
-    return status;
+int serve_task(Trial& trial, const std::string& name) {
+    return trial.run_program(name, [](Reactor& reactor) { return lariat::run(reactor, serve()); });
 }
 
 struct Echo : Protocol {
     void data_received(Bytes data) override { transport().write(data); }
 };
 
-int serve_protocol(Trial& trial) {
-    Reactor reactor;
-    reactor.listen_tcp(port, factory_for<Echo>());
-    const int status = reactor.run();
-    trial.require_nothing_left(reactor, "the server with protocols");
-    return status;
+int serve_protocol(Trial& trial, const std::string& name) {
+    return trial.run_program(name, [](Reactor& reactor) {
+        insist([&reactor] { return reactor.listen_tcp(port, factory_for<Echo>()); });
+        return reactor.run();
+    });
 }
 
 // The client with tasks
 
 Task<> send(TcpStream& stream, Pattern pattern, Random random) {
-    for (std::size_t sent = 0; sent < pattern.size();) {
-        const std::string block = pattern.text(sent, random.between(1, 20'000));
-        co_await stream.write(block);
-        sent += block.size();
-        if (random.chance(100)) co_await sleep(std::chrono::microseconds(random.below(5'000)));
+    try {
+        for (std::size_t sent = 0; sent < pattern.size();) {
+            const std::string block = pattern.text(sent, random.between(1, 20'000));
+            co_await stream.write(block);
+            sent += block.size();
+            if (random.chance(100)) co_await sleep(std::chrono::microseconds(random.below(5'000)));
+        }
+    } catch (const ConnectionClosed&) {  // the reader hears of it, too
     }
 }
 
@@ -96,9 +69,9 @@ Task<> send_and_compare(TaskScope& scope, Trial& trial, TcpStream& stream, Patte
     std::size_t got = 0;
     while (got < pattern.size()) {
         const Buffer data = co_await stream.read_some().within(patience);
-        trial.require(!data.empty(), "a clean end of the stream came before its last byte");
+        trial.require_unless_short(!data.empty(), "a clean end of the stream came before its last byte");
         trial.require(pattern.matches(got, data.text()), "a stream came back with other bytes than were sent");
-        if (data.empty()) co_return;
+        if (data.empty()) throw EndOfStream("the stream ended early");
         got += data.size();
     }
 }
@@ -132,7 +105,9 @@ public:
         trial_.require(made_ == 1 && ++lost_ == 1, "connection_lost came twice or alone");
         if (patience_.active()) patience_.cancel();
         const bool clean = reason.check<ConnectionDone>();
-        if (clean) trial_.require(got_ == pattern_.size(), "a clean connection_lost came before the last byte");
+        if (clean) {
+            trial_.require_unless_short(got_ == pattern_.size(), "a clean connection_lost came before the last byte");
+        }
         if (got_ == pattern_.size()) {
             done_.callback();
         } else {
@@ -200,7 +175,7 @@ Task<bool> stream_once(Trial& trial, Random random) {
 
 Task<> stream_on(Trial& trial, Random random) {
     for (int i = 0;; ++i) {
-        const bool whole = trial.world.elapsed() >= quiet_from;
+        const bool whole = trial.is_quiet();
         if (co_await stream_once(trial, random.fork(std::to_string(i))) && whole) co_return;
         co_await sleep(std::chrono::milliseconds(random.between(1, 6'000)));
     }
@@ -213,10 +188,9 @@ Task<> stream_several(TaskScope& scope, Trial& trial, Random random) {
 }
 
 int ask(Trial& trial, const std::string& name) {
-    Reactor reactor;
-    const int status = lariat::run(reactor, with_scope(stream_several, std::ref(trial), trial.random(name)));
-    trial.require_nothing_left(reactor, name);
-    return status;
+    return trial.run_program(name, [&](Reactor& reactor) {
+        return lariat::run(reactor, with_scope(stream_several, std::ref(trial), trial.random(name)));
+    });
 }
 
 }  // namespace
@@ -231,8 +205,9 @@ void echo_cluster(Trial& trial) {
     trial.draw_faults(quiet_from);
     for (const auto& host : trial.world.hosts()) {
         if (host->name().find("server") == 0) {
-            host->start("echo", [&trial, protocol = random.chance(500)] {
-                return protocol ? serve_protocol(trial) : serve_task(trial);
+            const bool protocol = random.chance(500);
+            host->start("echo", [&trial, name = host->name(), protocol] {
+                return protocol ? serve_protocol(trial, name) : serve_task(trial, name);
             });
         } else {
             host->start("ask", [&trial, name = host->name()] { return ask(trial, name); });
@@ -240,7 +215,7 @@ void echo_cluster(Trial& trial) {
     }
     trial.run(
         [&trial] {
-            if (trial.world.elapsed() < quiet_from) return false;
+            if (!trial.is_quiet()) return false;
             const auto& hosts = trial.world.hosts();
             return std::all_of(hosts.begin(), hosts.end(), [](const auto& host) {
                 return host->name().find("client") != 0 || host->status("ask").has_value();

@@ -17,6 +17,7 @@ int main(int argc, char** argv) try {
     app.add_option("--jobs", run.jobs, "processes to share the work")->check(CLI::Range(1, 256))->capture_default_str();
     app.add_option("--scenario", run.scenario, "only this scenario");
     app.add_flag("--twice", run.twice, "run each seed twice and compare their traces");
+    app.add_flag("--until-failure", run.until_failure, "go no further than the first seed that fails");
     app.add_flag("--trace", run.trace, "print every event, in this process");
     try {
         app.parse(argc, argv);

@@ -6,13 +6,17 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <map>
+#include <fcntl.h>
+#include <memory>
+#include <poll.h>
 #include <stdexcept>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <utility>
 #include <vector>
 
 namespace lariat::test {
@@ -44,7 +48,7 @@ Result run_seed(const SimRun& run, std::uint64_t seed) {
             std::printf("%s: [%s] %s\n", std::string(to_string(event.level)).c_str(), std::string(event.system).c_str(),
                         std::string(event.text).c_str());
         }
-        if (event.level >= LogLevel::warn) trial.violations.push_back("logged: " + std::string(event.text));
+        trial.logged(event);
     });
     scenario_of(run, seed).run(trial);
     set_log_sink(std::move(before));
@@ -65,6 +69,9 @@ Result run_as_asked(const SimRun& run, std::uint64_t seed) {
     return result;
 }
 
+// A seed takes some milliseconds; one that takes this long does not end.
+constexpr unsigned patience = 30;  // seconds
+
 // A child tells the parent one line per event, short enough to be written at once: "at SEED" before a seed, then
 // "ok SEED DIGEST EVENTS SECONDS" or "bad SEED DIGEST EVENTS SECONDS TEXT".
 void tell(int pipe, const char* line, int length) {
@@ -72,18 +79,19 @@ void tell(int pipe, const char* line, int length) {
     if (::write(pipe, line, size) != static_cast<ssize_t>(size)) std::_Exit(1);
 }
 
-[[noreturn]] void work(const SimRun& run, int job, int pipe) {
+[[noreturn]] void work(const SimRun& run, std::uint64_t from, int pipe) {
     char line[1024];
     const auto jobs = static_cast<std::uint64_t>(run.jobs);
-    for (std::uint64_t i = static_cast<std::uint64_t>(job); i < run.seeds; i += jobs) {
-        const std::uint64_t seed = run.from + i;
-        tell(pipe, line, std::snprintf(line, sizeof line, "at %d %llu\n", job, static_cast<unsigned long long>(seed)));
+    for (std::uint64_t seed = from; seed < run.from + run.seeds; seed += jobs) {
+        tell(pipe, line, std::snprintf(line, sizeof line, "at %llu\n", static_cast<unsigned long long>(seed)));
+        ::alarm(patience);
         Result result = run_as_asked(run, seed);
+        ::alarm(0);
         std::replace(result.violation.begin(), result.violation.end(), '\n', ' ');
         result.violation.resize(std::min<std::size_t>(result.violation.size(), 800));
         tell(pipe, line,
-             std::snprintf(line, sizeof line, "%s %d %llu %llx %llu %f %s\n", result.violation.empty() ? "ok" : "bad",
-                           job, static_cast<unsigned long long>(seed), static_cast<unsigned long long>(result.digest),
+             std::snprintf(line, sizeof line, "%s %llu %llx %llu %f %s\n", result.violation.empty() ? "ok" : "bad",
+                           static_cast<unsigned long long>(seed), static_cast<unsigned long long>(result.digest),
                            static_cast<unsigned long long>(result.events), result.seconds, result.violation.c_str()));
     }
     std::_Exit(0);
@@ -93,34 +101,24 @@ class Gathering {
 public:
     explicit Gathering(const SimRun& run) : run_(run), terminal_(::isatty(STDERR_FILENO) != 0) {}
 
-    void heard(const char* line) {
-        char word[8] = "";
-        int job = 0, text = 0;
-        unsigned long long seed = 0, digest = 0, events = 0;
-        double seconds = 0;
-        const int fields =
-            std::sscanf(line, "%7s %d %llu %llx %llu %lf %n", word, &job, &seed, &digest, &events, &seconds, &text);
-        if (std::strcmp(word, "at") == 0 && fields >= 3) {
-            under_way_[job] = seed;
-            return;
-        }
-        if (fields < 6) return;
-        under_way_.erase(job);
+    void done(std::uint64_t seed, std::uint64_t digest, std::uint64_t events, double seconds) {
         ++done_;
         digest_ ^= Random(digest ^ seed).next();
         events_ += events;
         seconds_ += seconds;
-        if (std::strcmp(word, "bad") == 0) failed(seed, line + text);
         if (terminal_ && done_ % 64 == 0) progress();
     }
-    void ended(int status) {
-        if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
-        crashed_ = true;
+    void failed(std::uint64_t seed, const std::string& text) {
+        if (++failures_ > 20) return;  // more of them say no more
+        if (terminal_) std::fputs("\r\033[K", stderr);
+        const auto number = static_cast<unsigned long long>(seed);
+        const std::string name(scenario_of(run_, seed).name);
+        std::printf("seed %llu, %s: %s\n  see it again: ./dev sim --scenario %s --seeds 1 --from %llu --trace\n",
+                    number, name.c_str(), text.c_str(), name.c_str(), number);
+        std::fflush(stdout);
     }
-    int report(double real_seconds) {
-        // What was begun and not reported took its process with it.
-        for (const auto& [job, seed] : under_way_) failed(seed, "the process died, see above\n");
-        if (crashed_ && under_way_.empty()) ++failures_;
+    [[nodiscard]] bool is_enough() const noexcept { return run_.until_failure && failures_ > 0; }
+    int report(double real_seconds) const {
         if (terminal_) std::fputs("\r\033[K", stderr);
         std::printf("%llu seeds, %llu failed, %.1f s, %llu events, %.1f hours of virtual time, digest %016llx\n",
                     static_cast<unsigned long long>(done_), static_cast<unsigned long long>(failures_), real_seconds,
@@ -130,15 +128,6 @@ public:
     }
 
 private:
-    void failed(std::uint64_t seed, const char* text) {
-        if (++failures_ > 20) return;  // more of them say no more
-        if (terminal_) std::fputs("\r\033[K", stderr);
-        const auto number = static_cast<unsigned long long>(seed);
-        const std::string name(scenario_of(run_, seed).name);
-        std::printf("seed %llu, %s: %s  see it again: ./dev sim --scenario %s --seeds 1 --from %llu --trace\n", number,
-                    name.c_str(), text, name.c_str(), number);
-        std::fflush(stdout);
-    }
     void progress() const {
         std::fprintf(stderr, "\r%llu of %llu seeds, %llu failed", static_cast<unsigned long long>(done_),
                      static_cast<unsigned long long>(run_.seeds), static_cast<unsigned long long>(failures_));
@@ -146,10 +135,98 @@ private:
 
     const SimRun& run_;
     bool terminal_;
-    bool crashed_ = false;
-    std::map<int, std::uint64_t> under_way_;
     std::uint64_t done_ = 0, failures_ = 0, digest_ = 0, events_ = 0;
     double seconds_ = 0;
+};
+
+/// A child process that runs its share of the seeds, and its successors: one that dies leaves the rest of its share to
+/// the next.
+class Worker {
+public:
+    Worker(const SimRun& run, Gathering& gathering, std::uint64_t first) : run_(run), gathering_(gathering) {
+        begin(first);
+    }
+    Worker(const Worker&) = delete;
+    Worker& operator=(const Worker&) = delete;
+    ~Worker() {
+        if (child_ > 0) end(SIGKILL);
+    }
+
+    /// Where it says how it gets on; -1 when its share is done.
+    [[nodiscard]] int pipe() const noexcept { return pipe_; }
+    void listen() {
+        char bytes[4096];
+        const ssize_t count = ::read(pipe_, bytes, sizeof bytes);
+        if (count > 0) {
+            heard_.append(bytes, static_cast<std::size_t>(count));
+            for (std::size_t end; (end = heard_.find('\n')) != std::string::npos; heard_.erase(0, end + 1)) {
+                heard(heard_.substr(0, end));
+            }
+        } else if (count == 0) {
+            bury();
+        } else if (errno != EINTR) {
+            throw std::runtime_error("reading a pipe: " + std::string(std::strerror(errno)));
+        }
+    }
+
+private:
+    void begin(std::uint64_t seed) {
+        int ends[2];
+        if (::pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error("no pipe: " + std::string(std::strerror(errno)));
+        child_ = ::fork();
+        if (child_ < 0) throw std::runtime_error("no process: " + std::string(std::strerror(errno)));
+        if (child_ == 0) work(run_, seed, ends[1]);
+        ::close(ends[1]);
+        pipe_ = ends[0];
+        next_ = seed;
+        busy_ = false;
+    }
+    int end(int signal) {
+        int status = 0;
+        if (signal != 0) ::kill(child_, signal);
+        ::waitpid(std::exchange(child_, 0), &status, 0);
+        ::close(std::exchange(pipe_, -1));
+        heard_.clear();
+        return status;
+    }
+    void heard(const std::string& line) {
+        char word[8] = "";
+        int text = 0;
+        unsigned long long seed = 0, digest = 0, events = 0;
+        double seconds = 0;
+        const int fields =
+            std::sscanf(line.c_str(), "%7s %llu %llx %llu %lf %n", word, &seed, &digest, &events, &seconds, &text);
+        next_ = seed;
+        busy_ = std::strcmp(word, "at") == 0;
+        if (busy_ || fields < 5) return;
+        next_ = seed + static_cast<std::uint64_t>(run_.jobs);
+        gathering_.done(seed, digest, events, seconds);
+        if (std::strcmp(word, "bad") == 0) gathering_.failed(seed, line.substr(static_cast<std::size_t>(text)));
+    }
+    void bury() {
+        const int status = end(0);
+        if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
+        if (busy_) {
+            const int signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+            std::string text = "the process ended with status " + std::to_string(WEXITSTATUS(status)) + ", see above";
+            if (signal == SIGALRM) text = "not over after " + std::to_string(patience) + " s of real time";
+            if (signal != 0 && signal != SIGALRM)
+                text = std::string("the process died, see above: ") + ::strsignal(signal);
+            gathering_.failed(next_, text);
+            next_ += static_cast<std::uint64_t>(run_.jobs);
+        } else {
+            gathering_.failed(next_, "the process died between two seeds, before this one");
+        }
+        begin(next_);
+    }
+
+    const SimRun& run_;
+    Gathering& gathering_;
+    pid_t child_ = 0;
+    int pipe_ = -1;
+    std::uint64_t next_ = 0;  // the seed it is at, or comes to next
+    bool busy_ = false;       // with that one
+    std::string heard_;       // the line that is not whole yet
 };
 
 int run_here(const SimRun& run) {
@@ -182,23 +259,30 @@ int run_seeds(const SimRun& run) {
     if (run.trace) return run_here(run);
     const auto begin = std::chrono::steady_clock::now();
     Gathering gathering(run);
-    int ends[2];
-    if (::pipe(ends) != 0) throw std::runtime_error("no pipe: " + std::string(std::strerror(errno)));
-    for (int job = 0; job < run.jobs; ++job) {
-        const pid_t child = ::fork();
-        if (child < 0) throw std::runtime_error("no process: " + std::string(std::strerror(errno)));
-        if (child == 0) {
-            ::close(ends[0]);
-            work(run, job, ends[1]);
+    std::vector<std::unique_ptr<Worker>> workers;
+    for (std::uint64_t i = 0; i < static_cast<std::uint64_t>(run.jobs); ++i) {
+        workers.push_back(std::make_unique<Worker>(run, gathering, run.from + i));
+    }
+    while (!gathering.is_enough()) {
+        std::vector<pollfd> waits;
+        for (const auto& worker : workers) {
+            if (worker->pipe() >= 0) waits.push_back({worker->pipe(), POLLIN, 0});
+        }
+        if (waits.empty()) break;
+        if (::poll(waits.data(), waits.size(), -1) < 0 && errno != EINTR) {
+            throw std::runtime_error("poll: " + std::string(std::strerror(errno)));
+        }
+        for (const pollfd& wait : waits) {
+            if (wait.revents == 0) continue;
+            for (const auto& worker : workers) {
+                if (worker->pipe() == wait.fd) {
+                    worker->listen();
+                    break;
+                }
+            }
         }
     }
-    ::close(ends[1]);
-    FILE* lines = ::fdopen(ends[0], "r");
-    char line[1024];
-    while (std::fgets(line, sizeof line, lines)) gathering.heard(line);
-    std::fclose(lines);
-    int status = 0;
-    while (::wait(&status) > 0) gathering.ended(status);
+    workers.clear();
     return gathering.report(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
 }
 

@@ -1,24 +1,77 @@
 // SPDX-License-Identifier: MIT
 #include "trial.hpp"
 
+#include <lariat/io/fault/fault_backend.hpp>
+#include <lariat/io/make_backend.hpp>
+
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <memory>
+#include <utility>
 
 namespace lariat::test {
 
 using namespace std::chrono_literals;
+using io::Fault;
 
-Trial::Trial(std::uint64_t seed) : world(seed), plan_(Random(seed).fork("plan")) {
+namespace {
+
+constexpr Fault errors[] = {Fault::no_buffers, Fault::no_descriptors, Fault::no_memory, Fault::aborted_accept,
+                            Fault::failed_transfer};
+
+/// A third of the systems have none of the faults that cannot be noticed; with the others they are rare or frequent.
+io::FaultPlan draw_plan(Random random, bool with_errors) {
+    io::FaultPlan plan(random.next());
+    if (!random.chance(333)) plan.disturb(1u << random.below(8));
+    if (!with_errors) return plan;
+    for (const Fault error : errors) plan.rate(error, static_cast<unsigned>(random.below(8)));
+    return plan;
+}
+
+}  // namespace
+
+/// The Reactor of a program that runs, and the faults of the system below it.
+class Trial::Machine {
+public:
+    Machine(Trial& trial, std::unique_ptr<io::FaultBackend> backend)
+        : trial_(trial), faults_(*backend), life(++trial.lives_), reactor(std::move(backend)) {
+        trial_.machines_.push_back(this);
+    }
+    Machine(const Machine&) = delete;
+    Machine& operator=(const Machine&) = delete;
+    ~Machine() { std::erase(trial_.machines_, this); }
+
+    void end_errors() {
+        io::FaultPlan plan = faults_.plan();
+        for (const Fault error : errors) plan.rate(error, 0);
+        faults_.set_plan(plan);
+    }
+
+private:
+    Trial& trial_;
+    io::FaultBackend& faults_;
+
+public:
+    const std::uint64_t life;
+    Reactor reactor;
+};
+
+Trial::Trial(std::uint64_t seed)
+    : world(seed), plan_(Random(seed).fork("plan")), short_(random("shortages").chance(300)) {
     world.trace_to([this](std::string_view line) {
         if (print_trace) std::printf("%.*s\n", static_cast<int>(line.size()), line.data());
         for (const char c : line) digest = (digest ^ static_cast<unsigned char>(c)) * 0x100000001b3;
     });
 }
 
+Trial::~Trial() = default;
+
 void Trial::draw_links() {
     Random random = this->random("links");
     world.short_transfers(static_cast<unsigned>(random.below(500)));
     for (const auto& a : world.hosts()) {
+        if (random.chance(500)) a->socket_buffers(1 << random.between(9, 15));
         for (const auto& b : world.hosts()) {
             if (a == b) continue;
             sim::LinkOptions link;
@@ -33,15 +86,19 @@ void Trial::draw_links() {
 
 void Trial::draw_faults(Duration quiet_from) {
     Random random = this->random("faults");
+    const auto draw_time = [&random, quiet_from] {
+        return Duration(random.below(static_cast<std::uint64_t>(quiet_from.count())));
+    };
+    quiet_from_ = quiet_from;
     const std::uint64_t count = random.below(8);
     for (std::uint64_t i = 0; i < count; ++i) {
-        const Duration when(random.below(static_cast<std::uint64_t>(quiet_from.count())));
+        const Duration when = draw_time();
         world.at(when, [this, own = random.fork(std::to_string(i))]() mutable { befall(own); });
     }
-    world.at(quiet_from, [this] {
-        world.heal();
-        for (const auto& host : world.hosts()) host->restart();
-    });
+    for (int i = 0; i < 3; ++i) {
+        world.at(draw_time(), [this] { call_from_outside(); });
+    }
+    world.at(quiet_from, [this] { get_quiet(); });
 }
 
 void Trial::befall(Random& random) {
@@ -59,6 +116,40 @@ void Trial::befall(Random& random) {
     }
 }
 
+// As another thread would: it is no program of the world that calls, and most loops sleep.
+void Trial::call_from_outside() {
+    for (Machine* machine : machines_) {
+        const auto made = std::make_shared<bool>(false);
+        machine->reactor.call_from_thread([made] { *made = true; });
+        world.at(1s, [this, made, life = machine->life] {
+            const auto runs = [life](const Machine* each) { return each->life == life; };
+            const bool lives = std::any_of(machines_.begin(), machines_.end(), runs);
+            require(*made || !lives, "a call from outside did not wake the loop");
+        });
+    }
+}
+
+void Trial::get_quiet() {
+    world.heal();
+    for (const auto& host : world.hosts()) host->restart();
+    for (Machine* machine : machines_) machine->end_errors();
+}
+
+int Trial::run_program(std::string_view program, Function<int(Reactor&)> main) {
+    const Random random = this->random(std::string(program) + "'s system, life " + std::to_string(lives_ + 1));
+    Machine machine(*this, std::make_unique<io::FaultBackend>(io::make_backend(io::BackendKind::sim),
+                                                              draw_plan(random, short_ && !is_quiet())));
+    const int status = main(machine.reactor);
+    const io::Ledger ledger = machine.reactor.backend().ledger();
+    if (ledger.operations > 0 || ledger.descriptors > 0 || ledger.buffers > 0) {
+        violations.push_back(std::string(program) + " left " + std::to_string(ledger.operations) + " operations, "
+                             + std::to_string(ledger.descriptors) + " descriptors and " + std::to_string(ledger.buffers)
+                             + " buffers behind");
+    }
+    require(machine.reactor.delayed_calls().empty(), std::string(program) + " left timers behind");
+    return status;
+}
+
 void Trial::run(Function<bool()> done, Duration at_most) {
     const sim::World::Outcome outcome = world.run_until(std::move(done), at_most);
     require(outcome == sim::World::Outcome::reached,
@@ -68,12 +159,11 @@ void Trial::run(Function<bool()> done, Duration at_most) {
     require(all_ended, "programs did not end when they were asked to");
 }
 
-void Trial::require_nothing_left(Reactor& reactor, std::string_view program) {
-    const io::Ledger ledger = reactor.backend().ledger();
-    if (ledger.operations == 0 && ledger.descriptors == 0 && ledger.buffers == 0) return;
-    violations.push_back(std::string(program) + " left " + std::to_string(ledger.operations) + " operations, "
-                         + std::to_string(ledger.descriptors) + " descriptors and " + std::to_string(ledger.buffers)
-                         + " buffers behind");
+void Trial::logged(const LogEvent& event) {
+    if (event.level < LogLevel::warn) return;
+    const bool shortage = event.text.starts_with("Could not accept new connection (")
+                          || event.text.starts_with("could not accept a connection");
+    if (!shortage) violations.push_back("logged: " + std::string(event.text));
 }
 
 }  // namespace lariat::test
