@@ -147,7 +147,7 @@ void Pipe::arrive_now() noexcept {
 
 // End
 
-End::End(Stream& owner) noexcept : out(*this), stream_(owner), room_(*this), keep_alive_(*this) {}
+End::End(Stream& owner) noexcept : out(*this), stream_(owner), room_(*this), keep_alive_(*this), probe_(*this) {}
 
 End& End::peer() noexcept { return stream_.end(this == &stream_.caller_ ? 1 : 0); }
 World& End::world() noexcept { return stream_.world(); }
@@ -169,7 +169,7 @@ std::ptrdiff_t End::send(std::span<const iovec> parts) {
     std::size_t total = 0;
     for (const iovec& part : parts) total += part.iov_len;
     const std::size_t count = std::min(total, room());
-    if (count < total) wants_room_ = true;
+    if (count < total) want_room();
     if (count == 0) return total == 0 ? 0 : -EAGAIN;
     std::size_t left = count;
     for (const iovec& part : parts) {
@@ -207,6 +207,27 @@ void End::Room::fired(Timer& timer) noexcept {
     sender.notify();
 }
 
+// A receiver that lives will say when there is room.
+void End::want_room() noexcept {
+    wants_room_ = true;
+    if (peer().node && !peer().node->alive()) arm_probe();
+}
+
+void End::arm_probe() noexcept {
+    if (probe_.is_armed() || state_ != State::connected || !socket || node == peer().node) return;
+    const Duration pause = std::min(first_retry * (1u << std::min(probe_.asked, 16u)), longest_retry);
+    world().timers().arm(probe_, world().now() + pause);
+}
+
+void End::Probe::fired(Timer& timer) noexcept {
+    auto& self = static_cast<Probe&>(timer);
+    End& end = self.end;
+    Host& far = end.peer().node->host();
+    if (!end.world().path(end.node->host(), far).cut && far.is_up()) return end.fail(ECONNRESET);
+    if (++self.asked >= retries) return end.fail(ETIMEDOUT);
+    end.arm_probe();
+}
+
 int End::take_error() noexcept { return std::exchange(error_, 0); }
 
 int End::shutdown(int how) noexcept {
@@ -232,7 +253,7 @@ std::uint32_t End::poll_events() noexcept {
     if (over || write_ended_ || (state_ == State::connected && room() > 0)) {
         events |= POLLOUT | POLLWRNORM;
     } else {
-        wants_room_ = true;
+        want_room();
     }
     if (error_ != 0) events |= POLLERR;
     if (over || (end_seen_ && write_ended_)) events |= POLLHUP;
@@ -242,6 +263,7 @@ std::uint32_t End::poll_events() noexcept {
 void End::close(bool with_reset) noexcept {
     socket = nullptr;
     keep_alive_.disarm();
+    probe_.disarm();
     if (state_ == State::connected && (with_reset || readable() > 0)) {
         reset_peer();  // RFC 1122, 4.2.2.13: what was not read is lost, and the peer is to know
     } else if (state_ == State::connected) {
@@ -335,13 +357,16 @@ void End::fail(int error) noexcept {
     error_ = error;
     state_ = State::dead;
     keep_alive_.disarm();
+    probe_.disarm();
     notify();
 }
 
 void End::vanish() noexcept {
     keep_alive_.disarm();
     room_.disarm();
+    probe_.disarm();
     if (peer().node == node) return;  // within the host, life goes on
+    if (peer().wants_room_) peer().arm_probe();
     out.lose_some();
     out.arrive_now();
 }

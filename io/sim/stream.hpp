@@ -132,11 +132,20 @@ private:
         End& end;
         int missed = 0;
     };
+    /// What a sender that waits for room asks a receiver that has lost its power.
+    struct Probe : Timer {
+        explicit Probe(End& owner) noexcept : Timer(&fired), end(owner) {}
+        static void fired(Timer& timer) noexcept;
+        End& end;
+        unsigned asked = 0;
+    };
 
     void called() noexcept;
     void reset_peer() noexcept;
     void notify() noexcept;
     void arm_keep_alive() noexcept;
+    void want_room() noexcept;
+    void arm_probe() noexcept;
     [[nodiscard]] std::size_t room() noexcept;
 
     Stream& stream_;
@@ -148,6 +157,7 @@ private:
     int error_ = 0;
     Room room_;
     KeepAlive keep_alive_;
+    Probe probe_;
 };
 
 class Stream : public ListHook<> {

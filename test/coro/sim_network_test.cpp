@@ -117,6 +117,34 @@ TEST_CASE("sim: a crash is silent; after the restart the first bytes are answere
     CHECK(hosts.ask(exchange, "10.0.0.1", "back again") == "back again");
 }
 
+Task<std::string> fill_the_window(Address to) {
+    TcpStream stream = co_await connect(to);
+    co_await stream.write(std::string(1'000'000, 'x'));
+    co_return "everything has left";
+}
+Task<> never_read(TcpStream peer) {
+    co_await sleep(24h);
+    peer.abort();
+}
+
+TEST_CASE("sim: who waits for room in a window asks, and hears of a crash after the restart") {
+    TwoHosts hosts;
+    hosts.serve(never_read);
+    hosts.world.at(10s, [&] { hosts.server.crash(); });
+    hosts.world.at(20s, [&] { hosts.server.restart(); });
+    CHECK(hosts.ask(fill_the_window, Address("10.0.0.1:7")).find("Connection reset by peer") != std::string::npos);
+    CHECK(hosts.seconds() > 20);
+    CHECK(hosts.seconds() < 40);
+}
+
+TEST_CASE("sim: who waits for room in the window of a host that stays dead gives up after 15 probes") {
+    TwoHosts hosts;
+    hosts.serve(never_read);
+    hosts.world.at(10s, [&] { hosts.server.crash(); });
+    CHECK(hosts.ask(fill_the_window, Address("10.0.0.1:7")).find("timed out") != std::string::npos);
+    CHECK(hosts.seconds() == Approx(10 + 925).epsilon(0.1));
+}
+
 TEST_CASE("sim: the programs of a crashed host end without a network, and their memory with them") {
     TwoHosts hosts;
     const auto alive = std::make_shared<int>(0);
