@@ -22,33 +22,32 @@ public:
     /// At most `count` bytes from `from` on.
     [[nodiscard]] std::string text(std::size_t from, std::size_t count) const {
         std::string bytes(std::min(count, length_ - from), '\0');
-        Reader reader(key_, from);
-        for (char& byte : bytes) byte = reader.next();
+        write(from, bytes.data(), bytes.size());
         return bytes;
     }
     /// Whether `bytes` are those from `from` on.
     [[nodiscard]] bool matches(std::size_t from, std::string_view bytes) const noexcept {
         if (bytes.size() > length_ - from) return false;
-        Reader reader(key_, from);
-        return std::all_of(bytes.begin(), bytes.end(), [&reader](char byte) { return byte == reader.next(); });
+        char expected[512];
+        for (std::size_t done = 0; done < bytes.size(); done += sizeof expected) {
+            const std::string_view part = bytes.substr(done, sizeof expected);
+            write(from + done, expected, part.size());
+            if (part != std::string_view(expected, part.size())) return false;
+        }
+        return true;
     }
 
 private:
-    class Reader {
-    public:
-        Reader(std::uint64_t key, std::size_t place) noexcept : key_(key), place_(place), word_(word()) {}
-        char next() noexcept {
-            if (place_ % 8 == 0) word_ = word();
-            return static_cast<char>(word_ >> 8 * (place_++ % 8));
+    void write(std::size_t place, char* into, std::size_t size) const noexcept {
+        while (size > 0) {
+            const std::size_t skipped = place % 8;
+            const std::size_t count = std::min(size, 8 - skipped);
+            std::uint64_t word = Random(key_ + place / 8).next() >> 8 * skipped;
+            for (std::size_t i = 0; i < count; ++i, word >>= 8) *into++ = static_cast<char>(word);
+            place += count;
+            size -= count;
         }
-
-    private:
-        [[nodiscard]] std::uint64_t word() const noexcept { return Random(key_ + place_ / 8).next(); }
-
-        std::uint64_t key_;
-        std::size_t place_;
-        std::uint64_t word_;
-    };
+    }
 
     std::uint64_t key_ = 0;
     std::size_t length_ = 0;

@@ -24,6 +24,7 @@ namespace {
 
 constexpr Scenario scenarios[] = {
     {"echo_cluster", echo_cluster},
+    {"transfer", transfer},
 };
 
 const Scenario& scenario_of(const SimRun& run, std::uint64_t seed) {

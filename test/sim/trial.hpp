@@ -41,7 +41,7 @@ public:
     void run(Function<bool()> done, Duration at_most);
 
     void require(bool holds, std::string_view what) {
-        if (!holds) violations.emplace_back(what);
+        if (!holds) violated(what);
     }
     /// The same for what does not hold where a system lacks memory or descriptors now and then, as in some trials: a
     /// connection may then end in order before everybody thinks so.
@@ -59,6 +59,7 @@ public:
 private:
     class Machine;
 
+    void violated(std::string_view what);
     void befall(Random& random);
     void call_from_outside();
     void get_quiet();
@@ -89,5 +90,6 @@ struct Scenario {
 };
 
 void echo_cluster(Trial& trial);
+void transfer(Trial& trial);
 
 }  // namespace lariat::test
