@@ -25,6 +25,7 @@ namespace {
 constexpr Scenario scenarios[] = {
     {"echo_cluster", echo_cluster},
     {"transfer", transfer},
+    {"reconnecting", reconnecting},
 };
 
 const Scenario& scenario_of(const SimRun& run, std::uint64_t seed) {

@@ -90,6 +90,7 @@ struct Scenario {
 };
 
 void echo_cluster(Trial& trial);
+void reconnecting(Trial& trial);
 void transfer(Trial& trial);
 
 }  // namespace lariat::test
