@@ -26,6 +26,7 @@ constexpr Scenario scenarios[] = {
     {"echo_cluster", echo_cluster},
     {"transfer", transfer},
     {"reconnecting", reconnecting},
+    {"chat", chat},
 };
 
 const Scenario& scenario_of(const SimRun& run, std::uint64_t seed) {

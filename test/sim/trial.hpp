@@ -89,6 +89,7 @@ struct Scenario {
     void (*run)(Trial& trial);
 };
 
+void chat(Trial& trial);
 void echo_cluster(Trial& trial);
 void reconnecting(Trial& trial);
 void transfer(Trial& trial);
