@@ -74,6 +74,12 @@ std::unique_ptr<Socket> Node::remove(int fd) noexcept {
     return std::move(sockets_[static_cast<std::size_t>(index)]);
 }
 
+void Node::close_all(const SimBackend& backend) noexcept {
+    for (const auto& socket : sockets_) {
+        if (socket && socket->backend == &backend) remove(socket->fd);
+    }
+}
+
 bool Node::full() const noexcept { return open_ + files_.size() >= host_.descriptor_limit(); }
 
 std::int32_t Node::perform(io::FileOp& op) {

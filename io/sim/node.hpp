@@ -41,6 +41,8 @@ public:
     /// Null when `fd` is not open here.
     [[nodiscard]] Socket* socket(int fd) noexcept;
     std::unique_ptr<Socket> remove(int fd) noexcept;
+    /// What `backend` has left open.
+    void close_all(const SimBackend& backend) noexcept;
     [[nodiscard]] bool full() const noexcept;
 
     /// What `op` asks of the host's disk; the result is what FileRequest::Action says.

@@ -64,6 +64,7 @@ SimBackend::SimBackend(Host& host, const io::BackendOptions& options)
 
 SimBackend::~SimBackend() {
     LARIAT_CHECK(operations_ == 0, "a backend was destroyed while operations are in flight");
+    node_.close_all(*this);  // as a kernel does when a process ends
     std::erase(node_.all_backends(), this);
     unlink();  // before the World can go
 }

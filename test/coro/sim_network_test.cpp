@@ -333,6 +333,20 @@ TEST_CASE("sim: terminate() ends programs as SIGTERM does") {
     CHECK(hosts.seconds() == Approx(1).epsilon(0.001));
 }
 
+TEST_CASE("sim: what a program left open is closed when it ends") {
+    TwoHosts hosts;
+    hosts.server.start("careless", [] {
+        Reactor reactor;
+        io::Backend& backend = reactor.backend();
+        const int fd = backend.open_socket(AF_INET, SOCK_STREAM);
+        CHECK(backend.bind(fd, Address("10.0.0.1:7")) == 0);
+        CHECK(backend.listen(fd, 1) == 0);
+        return 0;
+    });
+    hosts.world.run(1s);
+    CHECK(hosts.ask(only_connect, Address("10.0.0.1:7")).find("ConnectionRefused: ") == 0);
+}
+
 TEST_CASE("sim: programs that wait for each other for ever are stuck, and the world says so") {
     TwoHosts hosts;
     hosts.serve(echo_all);
