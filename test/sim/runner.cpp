@@ -209,17 +209,12 @@ private:
     void bury() {
         const int status = end(0);
         if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
-        if (busy_) {
-            const int signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-            std::string text = "the process ended with status " + std::to_string(WEXITSTATUS(status)) + ", see above";
-            if (signal == SIGALRM) text = "not over after " + std::to_string(patience) + " s of real time";
-            if (signal != 0 && signal != SIGALRM)
-                text = std::string("the process died, see above: ") + ::strsignal(signal);
-            gathering_.failed(next_, text);
-            next_ += static_cast<std::uint64_t>(run_.jobs);
-        } else {
-            gathering_.failed(next_, "the process died between two seeds, before this one");
-        }
+        const int signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+        std::string text = busy_ ? "the process died, see above: " : "the process died before this one, see above: ";
+        text += signal != 0 ? ::strsignal(signal) : "status " + std::to_string(WEXITSTATUS(status));
+        if (signal == SIGALRM) text = "not over after " + std::to_string(patience) + " s of real time";
+        gathering_.failed(next_, text);
+        next_ += static_cast<std::uint64_t>(run_.jobs);
         begin(next_);
     }
 
@@ -266,23 +261,19 @@ int run_seeds(const SimRun& run) {
     for (std::uint64_t i = 0; i < static_cast<std::uint64_t>(run.jobs); ++i) {
         workers.push_back(std::make_unique<Worker>(run, gathering, run.from + i));
     }
+    std::vector<pollfd> waits(workers.size());
     while (!gathering.is_enough()) {
-        std::vector<pollfd> waits;
-        for (const auto& worker : workers) {
-            if (worker->pipe() >= 0) waits.push_back({worker->pipe(), POLLIN, 0});
+        bool all_done = true;
+        for (std::size_t i = 0; i < workers.size(); ++i) {
+            waits[i] = {workers[i]->pipe(), POLLIN, 0};  // poll() passes over -1
+            all_done = all_done && waits[i].fd < 0;
         }
-        if (waits.empty()) break;
+        if (all_done) break;
         if (::poll(waits.data(), waits.size(), -1) < 0 && errno != EINTR) {
             throw std::runtime_error("poll: " + std::string(std::strerror(errno)));
         }
-        for (const pollfd& wait : waits) {
-            if (wait.revents == 0) continue;
-            for (const auto& worker : workers) {
-                if (worker->pipe() == wait.fd) {
-                    worker->listen();
-                    break;
-                }
-            }
+        for (std::size_t i = 0; i < workers.size(); ++i) {
+            if (waits[i].revents != 0) workers[i]->listen();
         }
     }
     workers.clear();
