@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <lariat/coro/run_in_thread.hpp>
 
+#include <lariat/io/tape.hpp>
 #include <lariat/runtime/reactor.hpp>
 
 #include <exception>
@@ -35,7 +36,17 @@ void ThreadJob::queue(Reactor& reactor, RunInThreadBase& waiter) {
 }
 
 bool ThreadJob::withdraw() noexcept {
-    if (!leave_queue(State::withdrawn)) return false;
+    io::Tape* const tape = reactor_->backend().tape();
+    // Whether a thread was faster is for the recording to say.
+    if (tape && tape->replays()) {
+        if (!tape->withdrawn(true)) return false;
+        if (!leave_queue(State::withdrawn))
+            tape->diverged("has begun work in a thread that had not begun when it was cancelled");
+    } else {
+        const bool not_begun = leave_queue(State::withdrawn);
+        if (tape) tape->withdrawn(not_begun);
+        if (!not_begun) return false;
+    }
     forget_call();  // on this thread, while what it refers to still lives
     let_go();
     return true;

@@ -57,6 +57,8 @@ protected:
     ~Simulation() = default;
 };
 
+class Tape;
+
 class Backend {
 public:
     Backend() noexcept = default;
@@ -111,6 +113,10 @@ public:
     /// Null on a real system.
     [[nodiscard]] virtual Simulation* simulation() noexcept { return nullptr; }
 
+    /// Null unless the run is recorded or replayed. The loop must then tell it what else reaches the program
+    /// (io/tape.hpp).
+    [[nodiscard]] virtual Tape* tape() noexcept { return nullptr; }
+
     [[nodiscard]] virtual Ledger ledger() const noexcept = 0;
     [[nodiscard]] const Statistics& statistics() const noexcept { return statistics_; }
 
@@ -123,6 +129,7 @@ protected:
     static void*& slot_of(Op& op) noexcept { return op.slot_; }
     static Op*& next_of(Op& op) noexcept { return op.next_; }
     static std::uint32_t& index_of(Op& op) noexcept { return op.index_; }
+    static Op::Handler& handler_of(Op& op) noexcept { return op.handler_; }
     void complete(Op& op, Completion& completion) noexcept {
         if (!completion.more) op.state_ = OpState::idle;
         ++statistics_.completions;

@@ -20,7 +20,7 @@ Mail* Mailbox::take() noexcept {
 void Mailbox::run_all() noexcept {
     for (Mail* mail = take(); mail;) {
         Mail* next = mail->next_;
-        mail->run_(*mail);
+        run(*mail);
         mail = next;
     }
 }
@@ -29,7 +29,7 @@ void Mailbox::drop_all() noexcept {
     while (Mail* mail = take()) {
         do {
             Mail* next = mail->next_;
-            if (mail->drop_) mail->drop_(*mail);
+            drop(*mail);
             mail = next;
         } while (mail);
     }

@@ -6,6 +6,8 @@
 // returned.
 #pragma once
 
+#include <lariat/runtime/sender.hpp>
+
 #include <atomic>
 
 namespace lariat {
@@ -33,6 +35,7 @@ private:
     Mail* next_ = nullptr;
     Run run_;
     Run drop_;
+    io::Sender sender_;  // who posted it
 };
 
 class Mailbox {
@@ -44,6 +47,7 @@ public:
     /// Adds `mail`. True when the loop sleeps and the caller must wake it; of many posts to a sleeping loop one is
     /// told.
     [[nodiscard]] bool post(Mail& mail) noexcept {
+        mail.sender_ = current_sender();
         Mail* newest = newest_.load(std::memory_order_relaxed);
         do {
             mail.next_ = newest;
@@ -56,6 +60,20 @@ public:
     void run_all() noexcept;
     /// The same with the elements' `drop`, until nothing is left.
     void drop_all() noexcept;
+
+    /// Takes everything without running it: `f(mail, its sender)`, oldest first; the caller owes each run() or drop().
+    template <class F>
+    void take_each(F f) {
+        for (Mail* mail = take(); mail;) {
+            Mail* next = mail->next_;
+            f(*mail, mail->sender_);
+            mail = next;
+        }
+    }
+    static void run(Mail& mail) noexcept { mail.run_(mail); }
+    static void drop(Mail& mail) noexcept {
+        if (mail.drop_) mail.drop_(mail);
+    }
 
     [[nodiscard]] bool empty() const noexcept { return newest_.load(std::memory_order_acquire) == nullptr; }
 

@@ -69,7 +69,8 @@ struct ThreadCall final : Mail {
 // Makes a reactor the current one while a call of it is going on.
 class Reactor::Impl::Entered {
 public:
-    explicit Entered(Reactor& reactor) noexcept : outer_(std::exchange(current_reactor, &reactor)) {
+    explicit Entered(Reactor& reactor) noexcept
+        : outer_(std::exchange(current_reactor, &reactor)), sender_(&reactor.impl_->sender) {
         reactor.impl_->owner.store(std::this_thread::get_id(), std::memory_order_relaxed);
     }
     Entered(const Entered&) = delete;
@@ -78,7 +79,13 @@ public:
 
 private:
     Reactor* outer_;
+    SendingAs sender_;
 };
+
+std::uint64_t Reactor::Impl::loop_number(const io::Tape* tape) noexcept {
+    static constinit std::atomic<std::uint64_t> unrecorded{0};
+    return tape ? tape->number() + 1 : TapedMail::unrecorded_loops + unrecorded.fetch_add(1, std::memory_order_relaxed);
+}
 
 Reactor* Reactor::current() noexcept { return current_reactor; }
 
@@ -90,7 +97,7 @@ Reactor::Reactor(const ReactorOptions& options)
 Reactor::Reactor(std::unique_ptr<io::Backend> backend)
     : backend_(std::move(backend)),
       transmit_pool_(&io::BufferPool::create(transmit_chunk_size, transmit_chunk_limit)),
-      impl_(std::make_unique<Impl>(*backend_, timers_)) {}
+      impl_(std::make_unique<Impl>(*backend_, timers_, mailbox_)) {}
 
 Reactor::~Reactor() {
     LARIAT_CHECK(!impl_->started, "a Reactor was destroyed inside its own run()");
@@ -105,10 +112,10 @@ int Reactor::run(bool install_signal_handlers) {
     const Impl::Entered entered(*this);
     impl_->started = true;
     impl_->stopped = impl_->just_stopped = impl_->must_not_block = false;
-    impl_->wants_signals = install_signal_handlers && !shares_process();
+    impl_->wants_signals = install_signal_handlers && !shares_process() && !impl_->replays();
     ++impl_->generation;
     exit_signal_ = 0;
-    if (impl_->stall_limit > Duration::zero() && !shares_process())
+    if (impl_->stall_limit > Duration::zero() && !shares_process() && !impl_->replays())
         impl_->stalls = std::make_unique<StallDetector>(impl_->stall_limit);
     begin_startup();
     while (impl_->started) turn(never);
@@ -146,7 +153,7 @@ void Reactor::crash() {
 void Reactor::turn(TimePoint wait_until) noexcept {
     turn_time_ = TimePoint::min();
     take_signals();
-    mailbox_.run_all();
+    run_mail();
     run_ready();
     if (!timers_.empty()) timers_.expire(backend_->now());
     if (impl_->just_stopped) {
@@ -160,6 +167,14 @@ void Reactor::turn(TimePoint wait_until) noexcept {
     impl_->must_not_block = false;
     turn_time_ = TimePoint::min();
     backend_->dispatch(completion_budget);
+}
+
+void Reactor::run_mail() noexcept {
+    if (impl_->taped_mail) {
+        impl_->taped_mail->run();
+    } else {
+        mailbox_.run_all();
+    }
 }
 
 void Reactor::run_ready() noexcept {
@@ -180,8 +195,13 @@ void Reactor::flush_dirty() noexcept {
 void Reactor::wait(TimePoint until) noexcept {
     TimePoint deadline = TimePoint::min();
     if (!work_is_pending()) deadline = std::min(until, timers_.next_deadline());
-    if (deadline != TimePoint::min() && !mailbox_.begin_sleep()) deadline = TimePoint::min();
+    if (deadline != TimePoint::min()) {
+        if (impl_->tape) impl_->tape->deadline(deadline);
+        const bool mail_waits = impl_->taped_mail && !impl_->taped_mail->empty();
+        if (mail_waits || !mailbox_.begin_sleep()) deadline = TimePoint::min();
+    }
     current_reactor = nullptr;  // on a simulated network others run on this thread meanwhile
+    const SendingAs nobody(nullptr);
     if (impl_->stalls) impl_->stalls->turn_ends();
     backend_->wait(deadline);
     if (impl_->stalls) impl_->stalls->turn_begins();
@@ -190,15 +210,16 @@ void Reactor::wait(TimePoint until) noexcept {
 }
 
 bool Reactor::work_is_pending() const noexcept {
-    return !ready_.empty() || !mailbox_.empty() || backend_->has_completions() || !impl_->dirty.empty()
+    const bool mail = impl_->taped_mail ? impl_->taped_mail->has_own() : !mailbox_.empty();
+    return !ready_.empty() || mail || backend_->has_completions() || !impl_->dirty.empty()
            || impl_->watches.needs_sync() || impl_->just_stopped || impl_->must_not_block;
 }
 
 bool Reactor::shares_process() const noexcept { return impl_->simulation && impl_->simulation->shares_process(); }
 
 void Reactor::take_signals() {
-    if (impl_->signals) {
-        while (const int signal = impl_->signals->take()) {
+    if (impl_->signals || impl_->replays()) {
+        while (const int signal = next_signal()) {
             if (signal == SIGUSR1) {
                 log_report();
             } else {
@@ -210,6 +231,11 @@ void Reactor::take_signals() {
     if (impl_->simulation && impl_->started) {
         if (const int signal = impl_->simulation->take_signal()) stop_for(signal);
     }
+}
+
+int Reactor::next_signal() noexcept {
+    const int caught = impl_->signals ? impl_->signals->take() : 0;
+    return impl_->tape ? impl_->tape->signal(caught) : caught;
 }
 
 void Reactor::stop_for(int signal) {

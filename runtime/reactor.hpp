@@ -207,9 +207,12 @@ private:
     struct Impl;  // the parts most programs never use
 
     void turn(TimePoint wait_until) noexcept;
+    void run_mail() noexcept;
+    void drop_mail() noexcept;
     void run_ready() noexcept;
     void flush_dirty() noexcept;
     void take_signals();
+    [[nodiscard]] int next_signal() noexcept;
     void log_report() noexcept;
     void stop_for(int signal);
     void wait(TimePoint until) noexcept;

@@ -9,14 +9,17 @@
 #include <lariat/runtime/descriptor_watches.hpp>
 #include <lariat/runtime/reactor.hpp>
 #include <lariat/runtime/resolver.hpp>
+#include <lariat/runtime/sender.hpp>
 #include <lariat/runtime/shutdown_listener.hpp>
 #include <lariat/runtime/signals.hpp>
 #include <lariat/runtime/stall_detector.hpp>
+#include <lariat/runtime/taped_mail.hpp>
 #include <lariat/runtime/thread_pool.hpp>
 
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <thread>
 
 namespace lariat {
@@ -27,15 +30,25 @@ struct Reactor::Impl {
         void operator()(DelayedCalls* retired) const noexcept { retired->retire(); }
     };
 
-    Impl(io::Backend& backend, TimerQueue& timers)
+    Impl(io::Backend& backend, TimerQueue& timers, Mailbox& mailbox)
         : calls(&DelayedCalls::create(backend, timers)),
           watches(backend),
           simulation(backend.simulation()),
-          owner(std::this_thread::get_id()) {}
+          tape(backend.tape()),
+          sender{{io::Sender::Kind::loop, 0, loop_number(tape)}},
+          owner(std::this_thread::get_id()) {
+        if (tape) taped_mail.emplace(*tape, mailbox, sender.sender);
+    }
+
+    static std::uint64_t loop_number(const io::Tape* tape) noexcept;
+    [[nodiscard]] bool replays() const noexcept { return tape && tape->replays(); }
 
     std::unique_ptr<DelayedCalls, RetireCalls> calls;
     detail::DescriptorWatches watches;
     io::Simulation* const simulation;     // null on a real system
+    io::Tape* const tape;                 // null when nothing is recorded or replayed
+    SenderContext sender;                 // in whose name the loop posts
+    std::optional<TapedMail> taped_mail;  // with a tape
     Ready fence{[](Ready&) noexcept {}};  // ends the part of the ready queue that a turn found
     IntrusiveList<Connection, DirtyTag> dirty;
     IntrusiveList<Connection, RegistryTag> connections;

@@ -115,7 +115,12 @@ ThreadPool& Reactor::thread_pool() {
     return *impl_->pool;
 }
 
-void Reactor::call_in_thread(Function<void()> f) { thread_pool().call_in_thread(std::move(f)); }
+void Reactor::call_in_thread(Function<void()> f) {
+    // Before run() the thread that will run the loop is the loop.
+    const bool is_own = impl_->owner.load(std::memory_order_relaxed) == std::this_thread::get_id();
+    const SendingAs as(is_own ? &impl_->sender : sender_context);
+    thread_pool().call_in_thread(std::move(f));
+}
 
 void Reactor::suggest_thread_pool_size(unsigned threads) {
     ThreadPool& pool = thread_pool();
@@ -141,7 +146,7 @@ void Reactor::drain() noexcept {
                 backend_->wake();
             })) {
             while (!ended.load()) {
-                mailbox_.drop_all();
+                drop_mail();
                 if (mailbox_.begin_sleep() && !ended.load()) backend_->wait(never);
                 mailbox_.end_sleep();
             }
@@ -165,7 +170,15 @@ void Reactor::drain() noexcept {
         wait(never);
         backend_->dispatch(~std::size_t{0});
     }
-    mailbox_.drop_all();
+    drop_mail();
+}
+
+void Reactor::drop_mail() noexcept {
+    if (impl_->taped_mail) {
+        impl_->taped_mail->drop();
+    } else {
+        mailbox_.drop_all();
+    }
 }
 
 }  // namespace lariat

@@ -3,10 +3,12 @@
 
 #include <lariat/io/backend.hpp>
 #include <lariat/io/base/timer_queue.hpp>
+#include <lariat/io/tape.hpp>
 #include <lariat/runtime/connection_error.hpp>
 #include <lariat/runtime/reactor.hpp>
 #include <lariat/runtime/report.hpp>
 #include <lariat/runtime/resolver_getaddrinfo.hpp>
+#include <lariat/runtime/sender.hpp>
 
 #include <mutex>
 #include <optional>
@@ -57,6 +59,14 @@ std::shared_ptr<NameResolver> default_names(Reactor& reactor) {
     return std::make_shared<GetaddrinfoResolver>();
 }
 
+// What DNSLookupError was made of: its text without headline and full stop.
+std::string_view detail_of(std::string_view text) noexcept {
+    if (text.starts_with(DNSLookupError::headline)) text.remove_prefix(DNSLookupError::headline.size());
+    if (text.starts_with(": ")) text.remove_prefix(2);
+    if (text.ends_with('.')) text.remove_suffix(1);
+    return text;
+}
+
 }  // namespace
 
 ResolveResult lookup_failed(std::string_view host, std::string_view why) {
@@ -72,8 +82,12 @@ struct Resolver::Outbox {
     void send(std::uint64_t id, ResolveResult result) {
         const std::lock_guard lock(mutex);
         if (!reactor) return;
-        reactor->call_from_thread(
-            [&to = resolver, id, result = std::move(result)]() mutable { to.finish(id, std::move(result)); });
+        SenderContext lookup{{io::Sender::Kind::lookup, 0, id}};
+        const SendingAs as(&lookup);
+        reactor->call_from_thread([&to = resolver, id, result = std::move(result)]() mutable {
+            to.keep_on_tape(id, result);
+            to.finish(id, std::move(result));
+        });
     }
     void close() noexcept {
         const std::lock_guard lock(mutex);
@@ -121,7 +135,7 @@ void ResolveRequest::cancel() noexcept {
 }
 
 Resolver::Resolver(Reactor& reactor)
-    : reactor_(reactor), names_(default_names(reactor)), outbox_(std::make_shared<Outbox>(reactor, *this)) {}
+    : reactor_(reactor), default_names_(default_names(reactor)), names_(default_names_), outbox_(std::make_shared<Outbox>(reactor, *this)) {}
 
 Resolver::~Resolver() {
     outbox_->close();
@@ -142,6 +156,11 @@ ResolveRequest Resolver::resolve(std::string_view host, std::uint16_t port, cons
         outbox_->send(id, *std::move(known));
     } else {
         reactor_.timers().arm(lookup, saturating_add(reactor_.now(), options.timeout()));
+        const io::Tape* const tape = reactor_.backend().tape();
+        if (tape && tape->replays() && names_ == default_names_ && !reactor_.backend().simulation()) {
+            if (tape->has_answer(id)) outbox_->send(id, {});  // the tape replaces it when its turn has come
+            return request;
+        }
         names_->look_up(query, [outbox = outbox_, id](ResolveResult result) { outbox->send(id, std::move(result)); });
     }
     return request;
@@ -150,6 +169,20 @@ ResolveRequest Resolver::resolve(std::string_view host, std::uint16_t port, cons
 std::shared_ptr<NameResolver> Resolver::install(std::shared_ptr<NameResolver> replacement) {
     LARIAT_CHECK(replacement != nullptr, "install a NameResolver, not a null pointer");
     return std::exchange(names_, std::move(replacement));
+}
+
+void Resolver::keep_on_tape(std::uint64_t id, ResolveResult& result) {
+    io::Tape* const tape = reactor_.backend().tape();
+    if (!tape) return;
+    io::NameAnswer answer{result.addresses, std::nullopt};
+    if (result.failure) answer.failure = detail_of(result.failure.error_message());
+    tape->answer(id, answer);
+    result.addresses = std::move(answer.addresses);
+    if (!answer.failure) {
+        result.failure = Failure();
+    } else if (!result.failure) {
+        result.failure = DNSLookupError(*answer.failure);
+    }
 }
 
 void Resolver::finish(std::uint64_t id, ResolveResult result) noexcept {

@@ -109,9 +109,11 @@ private:
     using Lookup = ResolveRequest::Lookup;
     struct Outbox;
 
+    void keep_on_tape(std::uint64_t id, ResolveResult& result);
     void finish(std::uint64_t id, ResolveResult result) noexcept;
 
     Reactor& reactor_;
+    std::shared_ptr<NameResolver> default_names_;
     std::shared_ptr<NameResolver> names_;
     std::shared_ptr<Outbox> outbox_;
     std::map<std::uint64_t, std::unique_ptr<Lookup>> lookups_;

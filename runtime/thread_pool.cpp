@@ -4,6 +4,7 @@
 #include <lariat/io/base/assert.hpp>
 #include <lariat/io/base/error.hpp>
 #include <lariat/runtime/report.hpp>
+#include <lariat/runtime/sender.hpp>
 
 #include <algorithm>
 #include <condition_variable>
@@ -20,6 +21,10 @@ namespace lariat {
 
 struct ThreadPool::Shared {
     using Lock = std::unique_lock<std::mutex>;
+    struct Job {
+        Function<void()> work;
+        SenderContext context;  // in whose name it calls the loop
+    };
 
     void work() noexcept;
     bool work_once() noexcept;
@@ -29,7 +34,7 @@ struct ThreadPool::Shared {
 
     mutable std::mutex mutex;  // guards everything below
     std::condition_variable changed;
-    std::deque<Function<void()>> queue;
+    std::deque<Job> queue;
     std::vector<std::thread> joinable;  // every thread since the last stop(), also those that have ended
     Function<void()> ended;
     Function<void(Function<void()>)> later;  // instead of threads
@@ -46,18 +51,24 @@ void ThreadPool::Shared::work() noexcept {
     for (;;) {
         while (queue.empty() && !stopping && live <= maximum) changed.wait(lock);
         if (queue.empty() || (live > maximum && !stopping)) break;
-        Function<void()> job = std::move(queue.front());
+        Job job = std::move(queue.front());
         queue.pop_front();
         ++working;
         lock.unlock();
-        guarded("Unhandled Error in a thread of the pool", [&] { job(); });
-        job.reset();
+        {
+            const bool known = job.context.sender.kind == io::Sender::Kind::work;
+            const SendingAs as(known ? &job.context : nullptr);
+            guarded("Unhandled Error in a thread of the pool", [&] { job.work(); });
+            job.work.reset();
+        }
         lock.lock();
         --working;
     }
     if (--live > 0) return;
     Function<void()> tell = std::move(ended);
     lock.unlock();
+    SenderContext pool{{io::Sender::Kind::pool, 0, 0}};
+    const SendingAs as(&pool);
     if (tell) tell();
 }
 
@@ -65,10 +76,10 @@ void ThreadPool::Shared::work() noexcept {
 bool ThreadPool::Shared::work_once() noexcept {
     Lock lock(mutex);
     if (queue.empty()) return false;
-    Function<void()> job = std::move(queue.front());
+    Job job = std::move(queue.front());
     queue.pop_front();
     lock.unlock();
-    guarded("Unhandled Error in a thread of the pool", [&] { job(); });
+    guarded("Unhandled Error in a thread of the pool", [&] { job.work(); });
     return true;
 }
 
@@ -138,8 +149,13 @@ void ThreadPool::stop() {
 }
 
 void ThreadPool::call_in_thread(Function<void()> work) {
+    SenderContext context;
+    if (sender_context && sender_context->sender.kind == io::Sender::Kind::loop) {
+        const auto loop = static_cast<std::uint32_t>(sender_context->sender.number);
+        context.sender = {io::Sender::Kind::work, loop, ++sender_context->pieces_of_work};
+    }
     const Shared::Lock lock(shared_.mutex);
-    shared_.queue.push_back(std::move(work));
+    shared_.queue.push_back({std::move(work), context});
     shared_.begin(1);
     shared_.changed.notify_one();
 }

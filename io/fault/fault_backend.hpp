@@ -69,6 +69,7 @@ public:
     [[nodiscard]] TimePoint now() noexcept override { return below_->now(); }
     [[nodiscard]] std::uint64_t random() noexcept override { return below_->random(); }
     [[nodiscard]] Simulation* simulation() noexcept override { return below_->simulation() ? &answers_ : nullptr; }
+    [[nodiscard]] Tape* tape() noexcept override { return below_->tape(); }
     /// Operations are the user's; buffers include those that wait here to be delivered.
     [[nodiscard]] Ledger ledger() const noexcept override;
 

@@ -191,7 +191,7 @@ TEST_CASE("LARIAT_BACKEND chooses, and an unknown value is an error that names t
     }
     const Environment environment("kqueue");
     CHECK_THROWS_WITH_AS(io::backend_kind_from_environment(),
-                         "LARIAT_BACKEND is 'kqueue'; known are auto, uring, epoll and sim", UsageError);
+                         "LARIAT_BACKEND is 'kqueue'; known are auto, uring, epoll, sim and replay", UsageError);
     CHECK_FALSE(io::backend_kind("URING"));
 }
 

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+#include <lariat/io/record/recorded_op.hpp>
+
+#include <algorithm>
+#include <iterator>
+
+namespace lariat::io {
+namespace {
+
+// In the order of Verb. Every completion has a result and whether more follow; the numbers of received bytes are the
+// chunk's size and the room behind the bytes, which decide where a Connection puts what comes next.
+constexpr VerbShape verb_shapes[] = {
+    {"accept", "", "in", true},
+    {"connect", "a", "in", false},
+    {"receive", "", "innnb", false},
+    {"send", "nx", "in", false},
+    {"poll", "n", "in", false},
+};
+
+void put_buffer(EventBytes& event, const Buffer& buffer) {
+    // A slice that shares its chunk has no room behind it, and cannot tell where in the chunk it lies.
+    const std::size_t capacity = buffer.is_unique() ? buffer.pinned_size() : buffer.size();
+    event.number(capacity).number(buffer.room()).bytes(buffer.bytes());
+}
+
+Buffer take_buffer(EventReader& event, BufferPool& pool) {
+    const std::uint64_t capacity = event.number();
+    const std::uint64_t room = event.number();
+    const Bytes bytes = event.bytes();
+    if (bytes.empty()) return {};
+    if (bytes.size() > capacity || room > capacity - bytes.size()) return event.fail(), Buffer();
+    Chunk* chunk = capacity == pool.chunk_size() ? pool.acquire() : nullptr;
+    if (!chunk) chunk = &allocate_chunk(capacity);
+    Buffer buffer(*chunk, capacity - room - bytes.size(), bytes.size());
+    std::copy(bytes.begin(), bytes.end(), buffer.data());
+    return buffer;
+}
+
+}  // namespace
+
+const VerbShape* verb_shape(std::uint64_t verb) noexcept { return verb < std::size(verb_shapes) ? &verb_shapes[verb] : nullptr; }
+
+void put_request(EventBytes& event, const Op& op) {
+    event.number(static_cast<std::uint64_t>(op.verb()));
+    switch (op.verb()) {
+    case Verb::accept:
+    case Verb::receive: break;
+    case Verb::connect: event.address(static_cast<const ConnectOp&>(op).address); break;
+    case Verb::send: {
+        const auto& send = static_cast<const SendOp&>(op);
+        event.sent({send.parts, send.part_count});
+        break;
+    }
+    case Verb::poll: event.number(static_cast<const PollOp&>(op).events); break;
+    }
+}
+
+void put_answer(EventBytes& event, const Op& op, const Completion& completion) {
+    event.number(static_cast<std::uint64_t>(op.verb())).integer(completion.result).number(completion.more ? 1 : 0);
+    switch (op.verb()) {
+    case Verb::receive: put_buffer(event, completion.buffer); break;
+    case Verb::accept:
+    case Verb::connect:
+    case Verb::send:
+    case Verb::poll: break;
+    }
+}
+
+Completion take_answer(EventReader& event, Op& op, BufferPool& pool) {
+    Completion completion{static_cast<std::int32_t>(event.integer()), event.number() != 0, {}};
+    switch (op.verb()) {
+    case Verb::receive: completion.buffer = take_buffer(event, pool); break;
+    case Verb::accept:
+    case Verb::connect:
+    case Verb::send:
+    case Verb::poll: break;
+    }
+    return completion;
+}
+
+}  // namespace lariat::io
