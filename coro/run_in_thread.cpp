@@ -33,18 +33,17 @@ void ThreadJob::queue(Reactor& reactor, RunInThreadBase& waiter) {
     reactor_ = &reactor;
     waiter_ = &waiter;
     reactor.call_in_thread(Ticket(*this));
+    number_ = reactor.pieces_of_work();
 }
 
 bool ThreadJob::withdraw() noexcept {
     io::Tape* const tape = reactor_->backend().tape();
-    // Whether a thread was faster is for the recording to say.
     if (tape && tape->replays()) {
-        if (!tape->withdrawn(true)) return false;
-        if (!leave_queue(State::withdrawn))
-            tape->diverged("has begun work in a thread that had not begun when it was cancelled");
+        if (!tape->withdraw(number_, true)) return false;  // a thread was faster when this was recorded
+        if (!leave_queue(State::withdrawn)) tape->diverged("has begun work in a thread that had not begun");
     } else {
         const bool not_begun = leave_queue(State::withdrawn);
-        if (tape) tape->withdrawn(not_begun);
+        if (tape) tape->withdraw(number_, not_begun);
         if (!not_begun) return false;
     }
     forget_call();  // on this thread, while what it refers to still lives

@@ -65,6 +65,7 @@ private:
 
     Reactor* reactor_ = nullptr;
     RunInThreadBase* waiter_ = nullptr;
+    std::uint64_t number_ = 0;  // among the pieces of work of the reactor
     Failure failure_;
     std::stop_source stop_;
     std::atomic<State> state_{State::queued};

@@ -194,6 +194,8 @@ public:
     void post(Mail& mail) noexcept {
         if (mailbox_.post(mail)) backend_->wake();
     }
+    /// What was given to call_in_thread() so far; the number of the last piece.
+    [[nodiscard]] std::uint64_t pieces_of_work() const noexcept;
     /// Memory for what connections have to send.
     [[nodiscard]] io::BufferPool& transmit_pool() noexcept { return *transmit_pool_; }
     /// Sends what `connection` has queued at the end of this turn.

@@ -21,6 +21,7 @@
 #include <memory>
 #include <optional>
 #include <thread>
+#include <vector>
 
 namespace lariat {
 
@@ -61,6 +62,7 @@ struct Reactor::Impl {
     SystemEvents::Hold pool_hold;
 
     std::unique_ptr<ThreadPool> pool;
+    std::vector<Function<void()>> withheld_work;  // that a recorded program took back before it had begun
     std::unique_ptr<Resolver> resolver;
     std::unique_ptr<SignalCatcher> signals;
     std::unique_ptr<StallDetector> stalls;

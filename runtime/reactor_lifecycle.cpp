@@ -119,8 +119,13 @@ void Reactor::call_in_thread(Function<void()> f) {
     // Before run() the thread that will run the loop is the loop.
     const bool is_own = impl_->owner.load(std::memory_order_relaxed) == std::this_thread::get_id();
     const SendingAs as(is_own ? &impl_->sender : sender_context);
+    // What was taken back when this was recorded had not begun then; the pool gets something to do all the same.
+    if (is_own && impl_->replays() && !impl_->simulation && impl_->tape->is_withdrawn(pieces_of_work() + 1))
+        impl_->withheld_work.push_back(std::exchange(f, [] {}));
     thread_pool().call_in_thread(std::move(f));
 }
+
+std::uint64_t Reactor::pieces_of_work() const noexcept { return impl_->sender.pieces_of_work; }
 
 void Reactor::suggest_thread_pool_size(unsigned threads) {
     ThreadPool& pool = thread_pool();
@@ -153,6 +158,7 @@ void Reactor::drain() noexcept {
         }
         impl_->pool->stop();
     }
+    impl_->withheld_work.clear();
     impl_->resolver.reset();
     impl_->calls.reset();
 

@@ -51,7 +51,7 @@ constexpr std::array<Shape, static_cast<std::size_t>(last_event_kind) + 1> event
     {"a signal", "", "i"},
     {"calls from", "m", ""},
     {"the answer to name lookup", "n", "Anb"},
-    {"withdrawing work from the thread pool", "", "n"},
+    {"taking work back from the thread pool", "n", "n"},
     {"waiting until", "t", ""},
 }};
 static_assert(event_shapes.back().name != nullptr, "each kind has its line");

@@ -51,7 +51,7 @@ enum class EventKind : std::uint8_t {
     signal,
     mail,
     answer,
-    withdrawn,
+    withdraw,
     deadline,
 };
 inline constexpr auto last_event_kind = EventKind::deadline;

@@ -231,10 +231,14 @@ void RecordBackend::Recorder::answer(std::uint64_t id, NameAnswer& answer) {
     owner_.write(event.number(answer.failure ? 1 : 0).bytes(answer.failure.value_or("")));
 }
 
-bool RecordBackend::Recorder::withdrawn(bool not_begun) noexcept {
-    if (Tape* tape = below()) not_begun = tape->withdrawn(not_begun);
-    owner_.write(owner_.begin(EventKind::withdrawn).number(not_begun ? 1 : 0));
+bool RecordBackend::Recorder::withdraw(std::uint64_t work, bool not_begun) noexcept {
+    if (Tape* tape = below()) not_begun = tape->withdraw(work, not_begun);
+    owner_.write(owner_.begin(EventKind::withdraw).number(work).number(not_begun ? 1 : 0));
     return not_begun;
+}
+
+bool RecordBackend::Recorder::is_withdrawn(std::uint64_t work) const noexcept {
+    return below() && below()->is_withdrawn(work);
 }
 
 bool RecordBackend::Recorder::has_answer(std::uint64_t id) const noexcept { return below() && below()->has_answer(id); }

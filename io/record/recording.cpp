@@ -94,6 +94,8 @@ void Recording::look_through() {
             summed = at;
         } else if (kind == EventKind::answer) {
             answers_.insert(fields.number());
+        } else if (kind == EventKind::withdraw) {
+            if (const std::uint64_t work = fields.number(); fields.number() != 0) withdrawn_.insert(work);
         } else if (kind == EventKind::mail) {
             for (std::uint64_t left = fields.number(); left > 0; --left) {
                 const Sender sender = fields.sender();

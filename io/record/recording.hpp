@@ -49,6 +49,8 @@ public:
     [[nodiscard]] std::uint64_t threads() const noexcept { return threads_; }
     [[nodiscard]] bool has_answer(std::uint64_t lookup) const noexcept { return answers_.contains(lookup); }
 
+    [[nodiscard]] bool is_withdrawn(std::uint64_t work) const noexcept { return withdrawn_.contains(work); }
+
     /// The next event's kind; `none` at the end.
     [[nodiscard]] EventKind next() const noexcept {
         return at_ == end_ ? EventKind::none : static_cast<EventKind>(*at_);
@@ -77,6 +79,7 @@ private:
     std::uint64_t size_ = 0;
     std::uint64_t threads_ = 0;
     std::unordered_set<std::uint64_t> answers_;
+    std::unordered_set<std::uint64_t> withdrawn_;
     bool complete_ = false;
     bool cut_ = false;
 };

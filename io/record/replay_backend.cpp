@@ -285,8 +285,12 @@ void ReplayBackend::Player::answer(std::uint64_t id, NameAnswer& answer) {
     if (failed) answer.failure = why.str();
 }
 
-bool ReplayBackend::Player::withdrawn(bool) noexcept {
-    return owner_.answer_to(owner_.begin(EventKind::withdrawn)).number() != 0;
+bool ReplayBackend::Player::withdraw(std::uint64_t work, bool) noexcept {
+    return owner_.answer_to(owner_.begin(EventKind::withdraw).number(work)).number() != 0;
+}
+
+bool ReplayBackend::Player::is_withdrawn(std::uint64_t work) const noexcept {
+    return owner_.recording_.is_withdrawn(work);
 }
 
 bool ReplayBackend::Player::has_answer(std::uint64_t id) const noexcept { return owner_.recording_.has_answer(id); }

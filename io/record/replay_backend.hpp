@@ -86,7 +86,8 @@ private:
         int signal(int caught) noexcept override;
         void deadline(TimePoint when) noexcept override;
         void answer(std::uint64_t id, NameAnswer& answer) override;
-        bool withdrawn(bool not_begun) noexcept override;
+        bool withdraw(std::uint64_t work, bool not_begun) noexcept override;
+        [[nodiscard]] bool is_withdrawn(std::uint64_t work) const noexcept override;
         [[nodiscard]] bool has_answer(std::uint64_t id) const noexcept override;
         bool sleep(Duration limit) noexcept override;
         [[noreturn]] void diverged(const std::string& what) noexcept override;
