@@ -7,6 +7,7 @@ import os
 import pathlib
 import queue
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -31,18 +32,19 @@ def poems():
 
 
 def program(name):
-    return str(EXAMPLES / ("echo" if name.startswith("echo_") else "poetry") / name)
+    folder = "echo" if name.startswith("echo_") else "crash" if name == "poll_server" else "poetry"
+    return str(EXAMPLES / folder / name)
 
 
-def environment(backend=None):
+def environment(backend=None, **settings):
     """Ours, without what would change how the programs behave."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("LARIAT_")}
-    return kept | ({"LARIAT_BACKEND": backend} if backend else {})
+    return kept | ({"LARIAT_BACKEND": backend} if backend else {}) | settings
 
 
-def run(name, *arguments, backend=None):
+def run(name, *arguments, backend=None, **settings):
     return subprocess.run([program(name), *map(str, arguments)], stdin=subprocess.DEVNULL, capture_output=True,
-                          timeout=TIMEOUT, env=environment(backend))
+                          timeout=TIMEOUT, env=environment(backend, **settings))
 
 
 def first_line(stream):
@@ -410,6 +412,53 @@ class Echo(Case):
                 self.assert_one_line(run(name, other.port), 1, str(other.port), "in use")
             self.assertIn(run(name, 0, backend="kqueue").returncode, (1, 2))
             self.assert_one_line(run(name, 0, backend="kqueue"), run(name, 0, backend="kqueue").returncode, "kqueue")
+
+
+class Replay(Case):
+    """What docs/replay.md shows, but for gdb."""
+
+    def crash(self, port, backend, recording):
+        """Has the conversation that kills the server while it is recorded; its status, output and errors."""
+        with subprocess.Popen([program("poll_server"), str(port)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, env=environment(backend, LARIAT_RECORD=recording)) as server:
+            said = first_line(server.stdout).encode()
+            with socket.create_connection(("127.0.0.1", port), TIMEOUT) as client:
+                with client.makefile("rb") as answers:
+                    for line, answer in ((b"vote tea", b"tea has 1"), (b"leader", b"tea leads"),
+                                         (b"withdraw tea", b"tea has 0")):
+                        client.sendall(line + b"\n")
+                        self.assertEqual(answers.readline(), answer + b"\n")
+                client.sendall(b"leader\n")
+                rest, errors = server.communicate(timeout=TIMEOUT)
+        return server.returncode, said + rest, errors
+
+    def test_a_crash_is_recorded_and_replayed(self):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        for backend in backends():
+            with self.subTest(backend=backend), tempfile.TemporaryDirectory() as folder:
+                recording, port = os.path.join(folder, "poll.rec"), free_port()
+                status, said, _ = self.crash(port, backend, recording)
+                self.assertNotEqual(status, 0)
+                self.assertEqual(said.count(b"\n"), 5, said)
+                self.assertRegex(said.decode().splitlines()[-1], r"\A127\.0\.0\.1:\d+: leader\Z")
+
+                again = run("poll_server", port, LARIAT_REPLAY=recording)
+                self.assertEqual((again.returncode, again.stdout), (status, said), again.stderr)
+
+                other = run("poll_server", port ^ 1, LARIAT_REPLAY=recording)
+                self.assertEqual(other.returncode, -signal.SIGABRT)
+                self.assertRegex(other.stderr.decode(), rf"\Alariat: replay: {recording}, event \d+ of \d+: the program "
+                                 rf"asks for bind\(\d+, 127\.0\.0\.1:{port ^ 1}\), the recording has "
+                                 rf"bind\(\d+, 127\.0\.0\.1:{port}\) = 0\. Usual causes: [^\n]+\n\Z")
+
+    def test_a_bad_recording_is_one_line(self):
+        with tempfile.NamedTemporaryFile() as file:
+            self.assert_one_line(run("poll_server", 1, LARIAT_REPLAY=file.name), 1, file.name, "is empty")
+            file.write(b"a poem")
+            file.flush()
+            self.assert_one_line(run("poll_server", 1, LARIAT_REPLAY=file.name), 1, file.name, "is no recording")
+            self.assert_one_line(run("poll_server", 0, LARIAT_RECORD=file.name), 1, file.name, "no recording")
+        self.assert_one_line(run("poll_server", 0, backend="replay"), 1, "LARIAT_REPLAY")
 
 
 if __name__ == "__main__":
