@@ -12,6 +12,8 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <unistd.h>
+#include <utility>
 
 namespace lariat::io {
 namespace {
@@ -33,8 +35,14 @@ const char* file_from_environment(const char* variable) noexcept {
     return file && *file != '\0' ? file : nullptr;
 }
 
-std::string numbered(const char* file, std::uint32_t number) {
-    return number == 0 ? file : std::string(file) + "." + std::to_string(number);
+std::string numbered(std::string file, std::uint32_t number) {
+    return number == 0 ? file : file + "." + std::to_string(number);
+}
+
+/// `file` with this process's id in place of "%p".
+std::string for_this_process(std::string file) {
+    const std::size_t place = file.find("%p");
+    return place == std::string::npos ? file : file.replace(place, 2, std::to_string(::getpid()));
 }
 
 }  // namespace
@@ -79,7 +87,7 @@ std::unique_ptr<Backend> make_backend(BackendKind kind, const BackendOptions& op
         backend = make_unrecorded(kind, options);
     }
     if (!record) return backend;
-    return std::make_unique<RecordBackend>(std::move(backend), numbered(record, number), number);
+    return std::make_unique<RecordBackend>(std::move(backend), numbered(for_this_process(record), number), number);
 }
 
 }  // namespace lariat::io

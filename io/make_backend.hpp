@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Choosing a backend at run time: by code, by LARIAT_BACKEND, or the best one this kernel allows; and whether its run is
-// recorded or replayed, by LARIAT_RECORD and LARIAT_REPLAY.
+// Choosing a backend at run time: by code, by LARIAT_BACKEND, or the best one this kernel allows; and whether its run
+// is recorded or replayed, by LARIAT_RECORD and LARIAT_REPLAY.
 #pragma once
 
 #include <lariat/io/backend.hpp>
@@ -38,10 +38,10 @@ std::optional<std::string> why_no_uring();
 /// that host's network, whatever was asked for.
 ///
 /// LARIAT_RECORD=FILE records what is made here, whatever it is: the first backend of the process to FILE, the next
-/// ones to FILE.1, FILE.2 and so on. LARIAT_REPLAY=FILE replays them in the same order, whatever was asked for. Both
-/// together record the replay.
-/// Errors: UsageError when `uring` was asked for and cannot be had, `replay` without LARIAT_REPLAY, or a recording that
-/// cannot be read or may not be overwritten; Error when not even epoll can be had, or no file be written.
+/// ones to FILE.1, FILE.2 and so on; "%p" in FILE is the process's id. LARIAT_REPLAY=FILE replays them in the same
+/// order, whatever was asked for. Both together record the replay. Errors: UsageError when `uring` was asked for and
+/// cannot be had, `replay` without LARIAT_REPLAY, or a recording that cannot be read or may not be overwritten; Error
+/// when not even epoll can be had, or no file be written.
 std::unique_ptr<Backend> make_backend(BackendKind kind, const BackendOptions& options = {});
 
 }  // namespace lariat::io

@@ -56,8 +56,8 @@ public:
     virtual void deadline(TimePoint when) noexcept = 0;
     /// The answer to lookup `id` is about to be delivered. Replaying: `answer` is replaced by that of the recording.
     virtual void answer(std::uint64_t id, NameAnswer& answer) = 0;
-    /// The program takes piece `work` back from the thread pool: whether it had not begun. Replaying: what the recording
-    /// says.
+    /// The program takes piece `work` back from the thread pool: whether it had not begun. Replaying: what the
+    /// recording says.
     virtual bool withdraw(std::uint64_t work, bool not_begun) noexcept = 0;
     /// Replaying: whether piece `work` was taken back before it had begun, so that it must not begin now either.
     [[nodiscard]] virtual bool is_withdrawn(std::uint64_t work) const noexcept = 0;

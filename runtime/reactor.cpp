@@ -260,7 +260,10 @@ DelayedCall Reactor::call_later(Duration delay, Function<void()> f) {
 
 std::vector<DelayedCall> Reactor::delayed_calls() const { return impl_->calls->pending(); }
 
-void Reactor::call_from_thread(Function<void()> f) { post(*new ThreadCall(std::move(f))); }
+void Reactor::call_from_thread(Function<void()> f) {
+    const SendingAs as(impl_->sender_here());
+    post(*new ThreadCall(std::move(f)));
+}
 
 double Reactor::seconds() const noexcept { return std::chrono::duration<double>(now().time_since_epoch()).count(); }
 

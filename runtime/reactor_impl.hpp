@@ -42,6 +42,11 @@ struct Reactor::Impl {
     }
 
     static std::uint64_t loop_number(const io::Tape* tape) noexcept;
+    /// In whose name the calling thread posts to this loop; outside of run() the loop's thread is the loop, too.
+    [[nodiscard]] SenderContext* sender_here() noexcept {
+        const bool own = !sender_context && owner.load(std::memory_order_relaxed) == std::this_thread::get_id();
+        return own ? &sender : sender_context;
+    }
     [[nodiscard]] bool replays() const noexcept { return tape && tape->replays(); }
 
     std::unique_ptr<DelayedCalls, RetireCalls> calls;

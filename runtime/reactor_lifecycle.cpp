@@ -116,11 +116,10 @@ ThreadPool& Reactor::thread_pool() {
 }
 
 void Reactor::call_in_thread(Function<void()> f) {
-    // Before run() the thread that will run the loop is the loop.
-    const bool is_own = impl_->owner.load(std::memory_order_relaxed) == std::this_thread::get_id();
-    const SendingAs as(is_own ? &impl_->sender : sender_context);
+    const SendingAs as(impl_->sender_here());
     // What was taken back when this was recorded had not begun then; the pool gets something to do all the same.
-    if (is_own && impl_->replays() && !impl_->simulation && impl_->tape->is_withdrawn(pieces_of_work() + 1))
+    if (sender_context == &impl_->sender && impl_->replays() && !impl_->simulation
+        && impl_->tape->is_withdrawn(pieces_of_work() + 1))
         impl_->withheld_work.push_back(std::exchange(f, [] {}));
     thread_pool().call_in_thread(std::move(f));
 }

@@ -135,7 +135,10 @@ void ResolveRequest::cancel() noexcept {
 }
 
 Resolver::Resolver(Reactor& reactor)
-    : reactor_(reactor), default_names_(default_names(reactor)), names_(default_names_), outbox_(std::make_shared<Outbox>(reactor, *this)) {}
+    : reactor_(reactor),
+      default_names_(default_names(reactor)),
+      names_(default_names_),
+      outbox_(std::make_shared<Outbox>(reactor, *this)) {}
 
 Resolver::~Resolver() {
     outbox_->close();

@@ -24,7 +24,7 @@ struct Shape {
 
 constexpr std::array<Shape, static_cast<std::size_t>(last_event_kind) + 1> event_shapes{{
     {"", "", ""},
-    {"the end of the backend", "", ""},
+    {"the end of the backend", "", "x"},
     {"now", "", "i"},
     {"random", "", "x"},
     {"open_socket", "ii", "i"},
@@ -135,7 +135,8 @@ void read_fields(EventReader& reader, const char* letters, std::string* text) {
         }
         case 'o': {
             const std::uint64_t back = reader.number();
-            if (text) *text += back == 0 ? "the operation submitted last" : "the " + std::to_string(back) + ". before it";
+            if (text) *text += "the last operation";
+            if (text && back > 0) *text += " but " + std::to_string(back);
             break;
         }
         case 't': {
@@ -292,7 +293,7 @@ void EventReader::skip(EventKind kind) noexcept {
 std::string EventReader::describe(EventKind kind, bool answers) {
     const Shape& shape = shape_of(kind);
     std::string text = shape.name;
-    if (kind == EventKind::dispatch) return text;  // a checksum tells nobody anything
+    if (kind == EventKind::dispatch || kind == EventKind::end) return text;  // a checksum tells nobody anything
     if (*shape.asks != '\0') {
         text += "(";
         read_fields(*this, shape.asks, &text);

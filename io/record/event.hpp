@@ -24,7 +24,7 @@ namespace lariat::io {
 /// The numbers are part of the format. 0 is what a recording that was never finished has behind its last event.
 enum class EventKind : std::uint8_t {
     none = 0,
-    end,  ///< the backend was destroyed
+    end,  ///< the backend was destroyed; carries a checksum as `dispatch` does
     now,
     random,
     open_socket,
@@ -42,7 +42,7 @@ enum class EventKind : std::uint8_t {
     submit,
     cancel,
     has_completions,  ///< only when the answer was yes
-    dispatch,         ///< carries the checksum of everything since the one before
+    dispatch,         ///< carries a checksum of everything before it
     completion,
     dispatched,  ///< the end of a dispatch
     look_up,
@@ -87,7 +87,9 @@ public:
     }
     EventBytes& fixed(std::uint64_t value);
     EventBytes& bytes(Bytes value);
-    EventBytes& address(const Address& value) { return bytes({reinterpret_cast<const char*>(value.data()), value.size()}); }
+    EventBytes& address(const Address& value) {
+        return bytes({reinterpret_cast<const char*>(value.data()), value.size()});
+    }
     /// Null is not the same as an empty list.
     EventBytes& addresses(const std::vector<Address>* list);
     /// What is sent: its size and its digest.

@@ -23,11 +23,13 @@ std::string header_of(Backend& backend) {
 }  // namespace
 
 RecordBackend::RecordBackend(std::unique_ptr<Backend> below, const std::string& file, std::uint32_t number)
-    : below_(std::move(below)), answers_(*this), tape_(*this, number), file_(file, header_of(*below_)) {}
+    : below_(std::move(below)), answers_(*this), tape_(*this, number), file_(file, header_of(*below_)) {
+    digest_.add(header_of(*below_));
+}
 
 RecordBackend::~RecordBackend() {
     LARIAT_CHECK(in_flight_.empty(), "a backend was destroyed while operations are in flight");
-    write(begin(EventKind::end));
+    write(begin(EventKind::end).fixed(digest_.value()));
     file_.finish();
 }
 
@@ -61,7 +63,10 @@ void RecordBackend::cancel(Op& op) noexcept {
 }
 
 void RecordBackend::wait(TimePoint deadline) noexcept {
+    // On a simulated network other programs run on this thread meanwhile, and may be recorded, too.
+    RecordBackend* const outer = dispatching;
     below_->wait(deadline);
+    dispatching = outer;
     statistics_ = below_->statistics();
 }
 

@@ -10,11 +10,8 @@ namespace {
 // In the order of Verb. Every completion has a result and whether more follow; the numbers of received bytes are the
 // chunk's size and the room behind the bytes, which decide where a Connection puts what comes next.
 constexpr VerbShape verb_shapes[] = {
-    {"accept", "", "in", true},
-    {"connect", "a", "in", false},
-    {"receive", "", "innnb", false},
-    {"send", "nx", "in", false},
-    {"poll", "n", "in", false},
+    {"accept", "", "in", true},  {"connect", "a", "in", false}, {"receive", "", "innnb", false},
+    {"send", "nx", "in", false}, {"poll", "n", "in", false},
 };
 
 void put_buffer(EventBytes& event, const Buffer& buffer) {
@@ -38,7 +35,9 @@ Buffer take_buffer(EventReader& event, BufferPool& pool) {
 
 }  // namespace
 
-const VerbShape* verb_shape(std::uint64_t verb) noexcept { return verb < std::size(verb_shapes) ? &verb_shapes[verb] : nullptr; }
+const VerbShape* verb_shape(std::uint64_t verb) noexcept {
+    return verb < std::size(verb_shapes) ? &verb_shapes[verb] : nullptr;
+}
 
 void put_request(EventBytes& event, const Op& op) {
     event.number(static_cast<std::uint64_t>(op.verb()));

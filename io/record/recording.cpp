@@ -72,7 +72,7 @@ std::size_t Recording::read_header() {
 
 void Recording::look_through() {
     const std::byte* at = at_;
-    const std::byte* summed = at;  // covered by a checksum up to here
+    const std::byte* summed = map_;  // covered by a checksum up to here
     Digest digest;
     while (at != end_ && *at != std::byte{0} && !complete_) {
         const auto damaged = [&] {
@@ -88,11 +88,12 @@ void Recording::look_through() {
             cut_ = true;
             break;
         }
-        if (kind == EventKind::dispatch) {
+        if (kind == EventKind::dispatch || kind == EventKind::end) {
             digest.add({summed, static_cast<std::size_t>(at - summed)});
             if (fields.fixed() != digest.value()) damaged();
             summed = at;
-        } else if (kind == EventKind::answer) {
+        }
+        if (kind == EventKind::answer) {
             answers_.insert(fields.number());
         } else if (kind == EventKind::withdraw) {
             if (const std::uint64_t work = fields.number(); fields.number() != 0) withdrawn_.insert(work);

@@ -91,8 +91,8 @@ void RecordingWriter::stop(int error) noexcept {
     finish();
     try {
         log(LogLevel::error, "record",
-            path_ + " ends after " + std::to_string(position_) + " bytes, and the program goes on unrecorded: "
-                + errno_text(error));
+            path_ + " ends after " + std::to_string(position_)
+                + " bytes, and the program goes on unrecorded: " + errno_text(error));
     } catch (...) {
         // Out of memory: the file says it itself, it has no end.
     }

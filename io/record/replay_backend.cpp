@@ -84,9 +84,7 @@ int ReplayBackend::address_answer(const EventBytes& asked, Address& address) con
     return result;
 }
 
-std::string ReplayBackend::recorded_text() const {
-    return recording_.peek().describe(recording_.next(), true);
-}
+std::string ReplayBackend::recorded_text() const { return recording_.peek().describe(recording_.next(), true); }
 
 void ReplayBackend::diverged(const std::string& what) const {
     if (recording_.next() == EventKind::none) end_of_recording(what);

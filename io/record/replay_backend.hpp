@@ -100,9 +100,7 @@ private:
     [[nodiscard]] EventBytes& begin(EventKind kind) const { return asked_.begin(kind); }
     [[nodiscard]] EventBytes& begin(EventKind kind, int fd) const;
     EventReader answer_to(const EventBytes& asked) const;
-    int integer_answer(const EventBytes& asked) const {
-        return static_cast<int>(answer_to(asked).integer());
-    }
+    int integer_answer(const EventBytes& asked) const { return static_cast<int>(answer_to(asked).integer()); }
     int address_answer(const EventBytes& asked, Address& address) const;
     [[nodiscard]] std::string recorded_text() const;
     [[noreturn]] void diverged(const std::string& what) const;

@@ -22,7 +22,7 @@
 #include <thread>
 #include <utility>
 
-TEST_SUITE_BEGIN("threads replay");
+TEST_SUITE_BEGIN("replay threads");
 
 namespace lariat {
 namespace {
@@ -61,9 +61,8 @@ std::string watch(std::unique_ptr<io::Backend> backend, Program program) {
 }
 
 std::string watch_again(std::unique_ptr<io::Backend> backend, Program program) {
-    return record_and_replay(std::move(backend), [program](std::unique_ptr<io::Backend> each) {
-        return watch(std::move(each), program);
-    });
+    return record_and_replay(std::move(backend),
+                             [program](std::unique_ptr<io::Backend> each) { return watch(std::move(each), program); });
 }
 
 bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }

@@ -224,7 +224,8 @@ TEST_CASE("a descriptor of the program's own, and an adopted one, may have anoth
         return std::to_string(polling.last()) + " " + std::to_string(sent);
     };
     const TemporaryFile file;
-    const std::string recorded = program(std::make_unique<RecordBackend>(io::make_backend(BackendKind::epoll), file.path()));
+    const std::string recorded =
+        program(std::make_unique<RecordBackend>(io::make_backend(BackendKind::epoll), file.path()));
     CHECK(recorded == "4 3");
     const SocketPair others = unix_pair();
     CHECK(program(std::make_unique<ReplayBackend>(file.path())) == recorded);
@@ -256,8 +257,8 @@ TEST_CASE("a replay dies where the program asks for something else, and says wha
     });
     CHECK(descriptor.find("event 2 of 4: the program asks for bind(") != std::string::npos);
 
-    const std::string early = replay_to_death(
-        file, [](io::Backend& backend) { backend.open_socket(AF_INET, SOCK_STREAM); });
+    const std::string early =
+        replay_to_death(file, [](io::Backend& backend) { backend.open_socket(AF_INET, SOCK_STREAM); });
     CHECK(early.find("event 2 of 4: the program has come to its end, the recording has bind(") != std::string::npos);
 }
 
@@ -278,8 +279,7 @@ TEST_CASE("a replay notices other bytes, another operation and an end that comes
     };
     program(std::make_unique<RecordBackend>(io::make_backend(BackendKind::epoll), file.path()), "one", true, 1);
     const auto replay = [&](const char* bytes, bool polls, int draws) {
-        return last_words(
-            [&] { return program(std::make_unique<ReplayBackend>(file.path()), bytes, polls, draws); });
+        return last_words([&] { return program(std::make_unique<ReplayBackend>(file.path()), bytes, polls, draws); });
     };
     CHECK(replay("one", true, 1) == "it did not die: it came to its end");
     CHECK(replay("two", true, 1).find("the program asks for try_send(") != std::string::npos);
@@ -319,8 +319,9 @@ TEST_CASE("a recording that was cut short replays as far as it goes and says so"
     record_short_program(file);
     const std::string whole = file.bytes();
     file.set_bytes(whole.substr(0, whole.size() - 2));  // the end, and a byte of close()
-    const std::string words =
-        replay_to_death(file, [](io::Backend& backend) { backend.bind(backend.open_socket(AF_INET, SOCK_STREAM), Address::loopback(0)); });
+    const std::string words = replay_to_death(file, [](io::Backend& backend) {
+        backend.bind(backend.open_socket(AF_INET, SOCK_STREAM), Address::loopback(0));
+    });
     CAPTURE(words);
     CHECK(words.find("ends behind event 2: the file was cut short inside the next event; now the program has come to"
                      " its end.")
@@ -351,9 +352,9 @@ TEST_CASE("a file that is no good recording is refused with what is wrong and wh
 TEST_CASE("a recording replaces no file of another kind, and none that is being made") {
     const TemporaryFile file;
     file.set_bytes("my novel");
-    CHECK_THROWS_WITH_AS(record_short_program(file),
-                         ("cannot record to " + file.path() + ": it is there and no recording; name another file").c_str(),
-                         UsageError);
+    CHECK_THROWS_WITH_AS(
+        record_short_program(file),
+        ("cannot record to " + file.path() + ": it is there and no recording; name another file").c_str(), UsageError);
     CHECK(file.bytes() == "my novel");
     file.set_bytes("");
     {

@@ -59,8 +59,7 @@ std::string last_words(Body body) {
 template <class Program>
 std::string record_and_replay(std::unique_ptr<io::Backend> backend, Program program) {
     const TemporaryFile first, second;
-    const std::string recorded =
-        program(std::make_unique<io::RecordBackend>(std::move(backend), first.path()));
+    const std::string recorded = program(std::make_unique<io::RecordBackend>(std::move(backend), first.path()));
     CHECK(program(std::make_unique<io::ReplayBackend>(first.path())) == recorded);
     auto replay = std::make_unique<io::ReplayBackend>(first.path());
     CHECK(program(std::make_unique<io::RecordBackend>(std::move(replay), second.path())) == recorded);

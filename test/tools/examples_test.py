@@ -447,8 +447,8 @@ class Replay(Case):
 
                 other = run("poll_server", port ^ 1, LARIAT_REPLAY=recording)
                 self.assertEqual(other.returncode, -signal.SIGABRT)
-                self.assertRegex(other.stderr.decode(), rf"\Alariat: replay: {recording}, event \d+ of \d+: the program "
-                                 rf"asks for bind\(\d+, 127\.0\.0\.1:{port ^ 1}\), the recording has "
+                self.assertRegex(other.stderr.decode(), rf"\Alariat: replay: {recording}, event \d+ of \d+: "
+                                 rf"the program asks for bind\(\d+, 127\.0\.0\.1:{port ^ 1}\), the recording has "
                                  rf"bind\(\d+, 127\.0\.0\.1:{port}\) = 0\. Usual causes: [^\n]+\n\Z")
 
     def test_a_bad_recording_is_one_line(self):
