@@ -3,6 +3,7 @@
 
 #include <lariat/io/record/recorded_op.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <cstring>
@@ -161,29 +162,39 @@ void read_fields(EventReader& reader, const char* letters, std::string* text) {
 
 }  // namespace
 
-void Digest::add(Bytes bytes) noexcept {
-    const std::byte* at = bytes.data();
-    std::size_t left = bytes.size();
-    auto filled = static_cast<unsigned>(size_ % 8);  // bytes in `rest_`
-    size_ += left;
-    for (; filled != 0 && left > 0; --left) {
-        rest_ |= static_cast<std::uint64_t>(*at++) << (8 * filled);
-        filled = (filled + 1) % 8;
-        if (filled == 0) mix(std::exchange(rest_, 0));
-    }
-    for (; left >= 8; left -= 8, at += 8) {
+void Digest::mix(const std::byte* bytes) noexcept {
+    for (std::size_t lane = 0; lane < lanes; ++lane) {
         std::uint64_t word;
-        std::memcpy(&word, at, 8);
-        mix(word);
+        std::memcpy(&word, bytes + lane * sizeof word, sizeof word);
+        state_[lane] = (state_[lane] ^ word) * 0x9e3779b97f4a7c15;
+        state_[lane] ^= state_[lane] >> 32;
     }
-    for (; left > 0; --left) rest_ |= static_cast<std::uint64_t>(*at++) << (8 * filled++);
+}
+
+void Digest::add(Bytes bytes) noexcept {
+    const std::size_t filled = size_ % block;
+    size_ += bytes.size();
+    if (filled > 0) {
+        const Bytes part = bytes.first(block - filled);
+        std::copy(part.begin(), part.end(), rest_.begin() + static_cast<std::ptrdiff_t>(filled));
+        if (filled + part.size() < block) return;
+        mix(rest_.data());
+        bytes = bytes.skip(part.size());
+    }
+    for (; bytes.size() >= block; bytes = bytes.skip(block)) mix(bytes.data());
+    std::copy(bytes.begin(), bytes.end(), rest_.begin());
 }
 
 std::uint64_t Digest::value() const noexcept {
     Digest last = *this;
-    last.mix(rest_);
-    last.mix(size_);
-    return last.state_;
+    std::fill(last.rest_.begin() + static_cast<std::ptrdiff_t>(size_ % block), last.rest_.end(), std::byte{0});
+    last.mix(last.rest_.data());
+    std::uint64_t value = size_;
+    for (const std::uint64_t lane : last.state_) {
+        value = (value ^ lane) * 0x9e3779b97f4a7c15;
+        value ^= value >> 32;
+    }
+    return value;
 }
 
 // Writing

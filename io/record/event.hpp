@@ -12,6 +12,7 @@
 #include <lariat/io/tape.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -63,13 +64,14 @@ public:
     [[nodiscard]] std::uint64_t value() const noexcept;
 
 private:
-    void mix(std::uint64_t word) noexcept {
-        state_ = (state_ ^ word) * 0x9e3779b97f4a7c15;
-        state_ ^= state_ >> 32;
-    }
+    static constexpr std::size_t lanes = 4;  // that a processor works on at once
+    static constexpr std::size_t block = lanes * sizeof(std::uint64_t);
 
-    std::uint64_t state_ = 0x6c6172696174;
-    std::uint64_t rest_ = 0;  // bytes that do not fill a word yet
+    void mix(const std::byte* bytes) noexcept;
+
+    std::array<std::uint64_t, lanes> state_{0x243f6a8885a308d3, 0x13198a2e03707344, 0xa4093822299f31d0,
+                                            0x082efa98ec4e6c89};
+    std::array<std::byte, block> rest_{};  // what fills no block yet
     std::uint64_t size_ = 0;
 };
 

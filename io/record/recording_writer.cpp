@@ -24,6 +24,9 @@ namespace {
 constexpr std::size_t smallest_window = std::size_t{64} << 10;
 constexpr std::size_t largest_window = std::size_t{1} << 20;
 
+// Events from here on are copied by pwrite(2): cheaper than the page faults they would cause in the map.
+constexpr std::size_t large_event = 2048;
+
 [[noreturn]] void refuse(const std::string& path, int error) {
     throw Error("cannot record to " + path + ": " + errno_text(error), error);
 }
@@ -56,13 +59,30 @@ RecordingWriter::~RecordingWriter() { finish(); }
 
 void RecordingWriter::write(Bytes event) noexcept {
     if (!fd_) return;
-    if (position_ + event.size() > window_start_ + window_size_ && !make_room(event.size())) return stop(errno);
+    const bool large = event.size() >= large_event;
+    const std::size_t mapped = large ? 1 : event.size();
+    if (position_ + mapped > window_start_ + window_size_ && !make_room(mapped)) return stop(errno);
     std::byte* const at = window_ + (position_ - window_start_);
-    std::memcpy(at + 1, event.data() + 1, event.size() - 1);
+    if (!large) {
+        std::memcpy(at + 1, event.data() + 1, event.size() - 1);
+    } else if (!write_at(position_ + 1, event.skip(1))) {
+        return stop(errno);
+    }
     // The event is there once its first byte is: a process that is killed meanwhile leaves it out, not half done.
     std::atomic_signal_fence(std::memory_order_release);
     *static_cast<volatile std::byte*>(at) = event[0];
     position_ += event.size();
+}
+
+bool RecordingWriter::write_at(std::uint64_t position, Bytes bytes) noexcept {
+    while (!bytes.empty()) {
+        const ssize_t done = ::pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(position));
+        if (done < 0 && errno != EINTR) return false;
+        if (done <= 0) continue;
+        position += static_cast<std::uint64_t>(done);
+        bytes = bytes.skip(static_cast<std::size_t>(done));
+    }
+    return true;
 }
 
 // Maps the file from the page of the next event on. Its blocks are taken first: a map of a file that the disk has no

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// RecordingWriter: the file of a recording while it is made. An event is part of the file when write() returns: it is
-// written through a shared map of the file, so that nothing that happens to the process afterwards, not even SIGKILL,
-// takes it away. (A machine that loses power does.)
+// RecordingWriter: the file of a recording while it is made. An event is part of the file when write() returns: it goes
+// straight into the page cache, through a shared map or, when it is long, by a system call, so that nothing that
+// happens to the process afterwards, not even SIGKILL, takes it away. (A machine that loses power does.)
 //
 // The file grows ahead of what is written; finish() cuts it to size, and one that was never finished has zeros behind
 // its last event.
@@ -31,6 +31,7 @@ public:
     void finish() noexcept;
 
 private:
+    [[nodiscard]] bool write_at(std::uint64_t position, Bytes bytes) noexcept;
     [[nodiscard]] bool make_room(std::size_t size) noexcept;
     void stop(int error) noexcept;
 
