@@ -386,7 +386,7 @@ void DeferredStage::report_unhandled() noexcept {
     try {
         std::string text = "Unhandled error in Deferred created at " + place(created_) + ":\n";
         if (debugging()) text += debug_text(created_, root_->fired_) + "\n";
-        log(LogLevel::critical, "deferred", text + failure_.traceback());
+        log(LogLevel::critical, "deferred", text + failure_.traceback(), failure_.exception());
     } catch (...) {
         log(LogLevel::critical, "deferred", "Unhandled error in Deferred (no memory to describe it)");
     }

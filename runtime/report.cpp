@@ -11,7 +11,7 @@ void log_failure(std::string_view system, std::string_view context, const Failur
     std::string text(context);
     text += '\n';
     text += failure.traceback();
-    log(LogLevel::critical, system, text);
+    log(LogLevel::critical, system, text, failure.exception());
 } catch (...) {
     log(LogLevel::critical, system, context);  // out of memory: the place alone is better than nothing
 }

@@ -41,8 +41,8 @@ void write_to_stderr(const LogEvent& event) noexcept {
 
 std::string_view to_string(LogLevel level) noexcept { return level_names[static_cast<std::size_t>(level)]; }
 
-void log(LogLevel level, std::string_view system, std::string_view text) noexcept try {
-    const LogEvent event{level, system, text};
+void log(LogLevel level, std::string_view system, std::string_view text, const std::exception_ptr& error) noexcept try {
+    const LogEvent event{level, system, text, error};
     std::lock_guard lock(sink().mutex);
     if (sink().custom) {
         sink().custom(event);
@@ -60,7 +60,7 @@ LogSink set_log_sink(LogSink replacement) {
 
 CapturedLogs::CapturedLogs()
     : previous_(set_log_sink([this](const LogEvent& event) {
-          events_.push_back({event.level, std::string(event.system), std::string(event.text)});
+          events_.push_back({event.level, std::string(event.system), std::string(event.text), event.error});
       })) {}
 
 CapturedLogs::~CapturedLogs() { set_log_sink(std::move(previous_)); }

@@ -5,6 +5,7 @@
 #include <lariat/io/base/function.hpp>
 
 #include <cstdint>
+#include <exception>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,13 +22,15 @@ struct LogEvent {
     LogLevel level;
     std::string_view system;
     std::string_view text;
+    std::exception_ptr error{};  ///< what went wrong, when the event reports an exception
 };
 
 /// Receives every event. It may be called from any thread, one call at a time, and must not log itself.
 using LogSink = Function<void(const LogEvent&)>;
 
 /// Sends an event to the sink. Never throws; an event that cannot be delivered is dropped.
-void log(LogLevel level, std::string_view system, std::string_view text) noexcept;
+void log(LogLevel level, std::string_view system, std::string_view text,
+         const std::exception_ptr& error = nullptr) noexcept;
 
 /// Replaces the sink and returns the one before. An empty sink restores the default: lines on stderr for events at or
 /// above the level that `LARIAT_LOG` names, `warn` when it is unset.
@@ -40,6 +43,7 @@ public:
         LogLevel level;
         std::string system;
         std::string text;
+        std::exception_ptr error{};
     };
 
     CapturedLogs();

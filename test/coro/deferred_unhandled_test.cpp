@@ -27,6 +27,7 @@ TEST_CASE("D14 a dropped failure is one critical event with the failure and the 
     CHECK(logs.count(headline) == 1);
     CHECK(logs.count("ValueError: why") == 1);
     CHECK(logs.count(line) == 1);
+    CHECK(Failure(logs.events()[0].error).check<ValueError>());
 }
 
 TEST_CASE("D14 a failure is reported once the last of several handles goes") {

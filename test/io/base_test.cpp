@@ -162,6 +162,7 @@ TEST_CASE("a log sink receives events and the one before can be restored") {
         REQUIRE(inner.events().size() == 1);
         CHECK(inner.events()[0].level == LogLevel::error);
         CHECK(inner.events()[0].system == "test");
+        CHECK_FALSE(inner.events()[0].error);
         CHECK(inner.count("inner") == 1);
         CHECK(inner.count("outer") == 0);
         inner.clear();
