@@ -6,6 +6,7 @@
 #include <lariat/runtime/connection_error.hpp>
 #include <lariat/runtime/reactor.hpp>
 #include <lariat/runtime/report.hpp>
+#include <lariat/runtime/tcp_observer.hpp>
 
 #include <utility>
 
@@ -29,6 +30,7 @@ Connector::~Connector() = default;
 
 void Connector::connect() {
     if (state_ != State::disconnected) throw UsageError("can't connect in this state");
+    if (TcpObserver* observer = reactor_->tcp_observer()) observer->connecting(*this);
     if (!factory_started_) {
         factory_->do_start();
         factory_started_ = true;

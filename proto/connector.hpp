@@ -84,6 +84,7 @@ public:
     [[nodiscard]] State state() const noexcept { return state_; }
     [[nodiscard]] const Destination& destination() const noexcept { return destination_; }
     [[nodiscard]] ClientFactory& factory() const noexcept { return *factory_; }
+    [[nodiscard]] const ConnectOptions& options() const noexcept { return options_; }
     [[nodiscard]] Reactor& reactor() const noexcept { return *reactor_; }
     /// Null unless connected.
     [[nodiscard]] std::shared_ptr<Transport> transport() const;

@@ -7,6 +7,7 @@
 #include <lariat/runtime/connection_error.hpp>
 #include <lariat/runtime/reactor.hpp>
 #include <lariat/runtime/report.hpp>
+#include <lariat/runtime/tcp_observer.hpp>
 
 #include <cerrno>
 #include <fcntl.h>
@@ -30,6 +31,7 @@ Port::~Port() = default;
 
 void Port::start_listening() {
     if (state_ != State::stopped) throw UsageError("can't start listening in this state");
+    if (TcpObserver* observer = reactor_->tcp_observer()) observer->listening(*this);
     open();
     host_ = acceptor_->local_address();
     log(LogLevel::info, "Port", factory_->log_prefix() + " starting on " + std::to_string(host_.port()));

@@ -46,6 +46,9 @@ public:
     [[nodiscard]] Address host() const noexcept { return host_; }
     [[nodiscard]] bool listening() const noexcept { return state_ == State::listening; }
     [[nodiscard]] Factory& factory() const noexcept { return *factory_; }
+    [[nodiscard]] const ListenOptions& options() const noexcept { return options_; }
+    /// The port it was asked to listen on; 0 lets the kernel choose.
+    [[nodiscard]] std::uint16_t wanted_port() const noexcept { return port_; }
     [[nodiscard]] Reactor& reactor() const noexcept { return *reactor_; }
     /// "<EchoFactory on 8000>", "<EchoFactory (not listening)>".
     [[nodiscard]] std::string str() const;

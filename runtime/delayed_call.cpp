@@ -31,6 +31,7 @@ struct DelayedCall::Node final : Timer, ListHook<> {
     DelayedCalls& owner;
     Function<void()> function;
     TimePoint time{};
+    std::source_location where;
     Node* next_free = nullptr;
     std::uint32_t references = 0;  // handles, and one more while pending or running
     State state = State::pending;
@@ -88,6 +89,8 @@ bool DelayedCall::active() const noexcept { return node_ && node_->state == Stat
 
 TimePoint DelayedCall::time() const noexcept { return node_ ? node_->time : never; }
 
+std::source_location DelayedCall::where() const noexcept { return node_ ? node_->where : std::source_location(); }
+
 DelayedCalls& DelayedCalls::create(io::Backend& backend, TimerQueue& timers) {
     return *new DelayedCalls(backend, timers);
 }
@@ -113,7 +116,7 @@ void DelayedCalls::retire() noexcept {
     if (--nodes_out_ == 0) delete this;
 }
 
-DelayedCall DelayedCalls::call_later(Duration delay, Function<void()> function) {
+DelayedCall DelayedCalls::call_later(Duration delay, Function<void()> function, const std::source_location& where) {
     if (delay < Duration::zero()) {
         throw UsageError(std::to_string(std::chrono::duration<double>(delay).count())
                          + " is not greater than or equal to 0 seconds");
@@ -122,6 +125,7 @@ DelayedCall DelayedCalls::call_later(Duration delay, Function<void()> function) 
     DelayedCall call(node);
     node.state = State::cancelled;  // until nothing can throw any more
     node.time = saturating_add(backend_->now(), delay);
+    node.where = where;
     timers_->arm(node, node.time);
     node.state = State::pending;
     node.function = std::move(function);

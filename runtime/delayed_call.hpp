@@ -11,6 +11,7 @@
 #include <lariat/io/base/intrusive_list.hpp>
 
 #include <cstddef>
+#include <source_location>
 #include <utility>
 #include <vector>
 
@@ -67,6 +68,8 @@ public:
     [[nodiscard]] bool active() const noexcept;
     /// When it is or was to be called.
     [[nodiscard]] TimePoint time() const noexcept;
+    /// Where call_later() was called.
+    [[nodiscard]] std::source_location where() const noexcept;
 
     explicit operator bool() const noexcept { return node_ != nullptr; }
     /// True for handles of one call.
@@ -92,7 +95,8 @@ public:
     void retire() noexcept;
 
     /// Errors: UsageError for a negative delay.
-    DelayedCall call_later(Duration delay, Function<void()> function);
+    DelayedCall call_later(Duration delay, Function<void()> function,
+                           const std::source_location& where = std::source_location::current());
     [[nodiscard]] std::vector<DelayedCall> pending();
 
 private:

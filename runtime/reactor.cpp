@@ -254,8 +254,8 @@ SystemEvents::Trigger Reactor::call_when_running(Function<void()> f) {
     return {};
 }
 
-DelayedCall Reactor::call_later(Duration delay, Function<void()> f) {
-    return impl_->calls->call_later(delay, std::move(f));
+DelayedCall Reactor::call_later(Duration delay, Function<void()> f, const std::source_location& where) {
+    return impl_->calls->call_later(delay, std::move(f), where);
 }
 
 std::vector<DelayedCall> Reactor::delayed_calls() const { return impl_->calls->pending(); }
@@ -282,6 +282,13 @@ void Reactor::mark_dirty(Connection& connection) noexcept {
 }
 
 void Reactor::register_connection(Connection& connection) noexcept { impl_->connections.push_back(connection); }
+
+std::vector<const Connection*> Reactor::connections() const {
+    std::vector<const Connection*> found;
+    impl_->connections.for_each([&](const Connection& each) { found.push_back(&each); });
+    impl_->closing_connections.for_each([&](const Connection& each) { found.push_back(&each); });
+    return found;
+}
 
 void Reactor::add_shutdown_listener(ShutdownListener& listener) noexcept { impl_->listeners.push_back(listener); }
 

@@ -21,6 +21,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <source_location>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -41,6 +42,7 @@ class NameResolver;
 class Port;
 class Resolver;
 class ShutdownListener;
+class TcpObserver;
 class ThreadPool;
 
 /// How a Reactor is made. The default asks LARIAT_BACKEND and takes the best backend this kernel allows.
@@ -108,7 +110,8 @@ public:
     SystemEvents::Trigger call_when_running(Function<void()> f);
     /// Calls `f` from the loop once `delay` has passed; never from inside this call. Equal times run in the order they
     /// were asked for. Errors: UsageError for a negative delay.
-    DelayedCall call_later(Duration delay, Function<void()> f);
+    DelayedCall call_later(Duration delay, Function<void()> f,
+                           const std::source_location& where = std::source_location::current());
     /// The calls that are pending, in no particular order.
     [[nodiscard]] std::vector<DelayedCall> delayed_calls() const;
     /// Calls `f` on the reactor's thread, in the order of the calls. From any thread; wakes the loop when it sleeps.
@@ -183,6 +186,13 @@ public:
     std::shared_ptr<Connector> connect_tcp(std::string_view host, std::string_view service,
                                            std::shared_ptr<ClientFactory> factory, const ConnectOptions& options);
 
+    /// Tells `observer` of every TCP connection that is about to be tried and every port that is about to listen; null
+    /// ends it. Lifetime: `observer` must outlive the reactor or be replaced. For tests.
+    void set_tcp_observer(TcpObserver* observer) noexcept { tcp_observer_ = observer; }
+    [[nodiscard]] TcpObserver* tcp_observer() const noexcept { return tcp_observer_; }
+    /// The connections that are open, in no particular order.
+    [[nodiscard]] std::vector<const Connection*> connections() const;
+
     /// For lariat's own layers.
     [[nodiscard]] io::Backend& backend() noexcept { return *backend_; }
     /// Other programs of a simulated network share the process: its signals are not this reactor's.
@@ -232,7 +242,8 @@ private:
     Mailbox mailbox_;
     SystemEvents events_;
     io::BufferPoolPtr transmit_pool_;
-    std::unique_ptr<Impl> impl_;              // never null
+    std::unique_ptr<Impl> impl_;  // never null
+    TcpObserver* tcp_observer_ = nullptr;
     TimePoint turn_time_ = TimePoint::min();  // until the turn asks
     int exit_signal_ = 0;
     bool running_ = false;

@@ -25,11 +25,9 @@ std::string counted(std::size_t count, const char* what) {
 void set_describe_tasks(DescribeTasks describe) noexcept { describe_tasks.store(describe, std::memory_order_relaxed); }
 
 std::string Reactor::report() {
-    std::size_t connections = 0;
-    impl_->connections.for_each([&](const Connection&) { ++connections; });
-    impl_->closing_connections.for_each([&](const Connection&) { ++connections; });
-    std::string text = counted(connections, "connection") + ", " + counted(delayed_calls().size(), "delayed call")
-                       + ", " + counted(readers().size() + writers().size(), "watched descriptor") + "\n";
+    std::string text = counted(connections().size(), "connection") + ", "
+                       + counted(delayed_calls().size(), "delayed call") + ", "
+                       + counted(readers().size() + writers().size(), "watched descriptor") + "\n";
     if (const DescribeTasks describe = describe_tasks.load(std::memory_order_relaxed)) text += describe(*this);
     return text;
 }

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
+#include <source_location>
 #include <string>
 #include <vector>
 
@@ -166,6 +167,10 @@ LARIAT_BACKEND_TEST_CASE("T06 delayed_calls lists what is pending and nothing el
     REQUIRE(reactor.delayed_calls().size() == 1);
     CHECK(reactor.delayed_calls().front() == a);
     CHECK_FALSE(reactor.delayed_calls().front() == b);
+    const unsigned here = std::source_location::current().line();
+    const DelayedCall placed = reactor.call_later(1h, [] {});
+    CHECK(placed.where().line() == here + 1);
+    CHECK(std::string(placed.where().file_name()).find("delayed_call_test.cpp") != std::string::npos);
 }
 
 LARIAT_BACKEND_TEST_CASE("T08 delays longer than anything neither overflow nor fire") {
