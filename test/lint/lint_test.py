@@ -49,6 +49,7 @@ class LintTest(unittest.TestCase):
             ("proto/irc/message_codec.hpp", "lariat/io/buffer.hpp"),
             ("examples/a.hpp", "lariat/io/uring/ring.hpp"),
             ("bench/a.hpp", "lariat/test/support/x.hpp"),
+            ("test/kit/a.hpp", "lariat/test/support/x.hpp"),
         ):
             with self.subTest(path=path, include=include):
                 self.assert_fires(path, HEADER + f"#include <{include}>\n", "[layers]")

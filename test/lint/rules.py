@@ -17,6 +17,7 @@ MAY_INCLUDE = {
     "coro": r"(io|runtime|coro)/(?!uring/)",
     "proto": r"(runtime|coro|proto|io/base)/|io/(address|buffer)\w*\.hpp",
     "codec": r"io/base/|proto/(.+/)?\w+_codec\.hpp",
+    "kit": r"(io|runtime|coro|proto|testing)/(?!uring/)",
     "bench": r"(lariat\.hpp|((io|runtime|coro|proto)/(?!uring/)|bench/).*\.hpp)",
     "examples": r"(lariat\.hpp|((io|runtime|coro|proto)/(?!uring/)|examples/).*\.hpp)",
 }
@@ -64,6 +65,8 @@ def layer(path):
         return "codec"
     if path.startswith("io/base/"):
         return "io/base"
+    if path.startswith("test/kit/"):
+        return "kit"
     return path.split("/")[0] if "/" in path else None
 
 
@@ -120,7 +123,7 @@ def foreign_headers(file):
         elif name.startswith("boost/"):
             if path != "io/base/fiber_context.cpp" and where != "bench":
                 yield number, f"<{name}>: Boost is for io/base/fiber_context.cpp only"
-        elif name.startswith("doctest"):
+        elif name.startswith("doctest") and path != "test/kit/doctest.hpp":
             yield number, f"<{name}> outside test"
         elif name.startswith("lariat/") or is_system(name):
             if where == "codec" and (name in CODEC_MUST_NOT or name.startswith(POSIX_FOLDERS)):
