@@ -28,18 +28,43 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <cstdint>
 #include <optional>
-#include <string>
+#include <utility>
 #include <vector>
 
 namespace lariat::testing::detail {
 
+/// Counts what fails, so that the seeds end with the first one that does.
+class FailureCount final : public doctest::IReporter {
+public:
+    explicit FailureCount(const doctest::ContextOptions&) {}
+    /// Of this process. Failures of other threads count too.
+    static inline std::atomic<unsigned> count{0};
+
+    void log_assert(const doctest::AssertData& data) override { count += data.m_failed ? 1 : 0; }
+    void log_message(const doctest::MessageData& data) override {
+        count += data.m_severity == doctest::assertType::is_warn ? 0 : 1;
+    }
+    void report_query(const doctest::QueryData&) override {}
+    void test_run_start() override {}
+    void test_run_end(const doctest::TestRunStats&) override {}
+    void test_case_start(const doctest::TestCaseData&) override {}
+    void test_case_reenter(const doctest::TestCaseData&) override {}
+    void test_case_end(const doctest::CurrentTestCaseStats&) override {}
+    void test_case_exception(const doctest::TestCaseException&) override {}
+    void subcase_start(const doctest::SubcaseSignature&) override {}
+    void subcase_end() override {}
+    void test_case_skipped(const doctest::TestCaseData&) override {}
+};
+inline const int failure_count_registered = doctest::registerReporter<FailureCount>("lariat_failure_count", 0, false);
+
 inline Task<> as_body(Task<> task) { return task; }
 inline Task<> as_body(Deferred<> deferred) { return as_task(std::move(deferred)); }
 
-/// Tells doctest; false when anything was wrong.
-inline bool report(const std::vector<TestRun::Problem>& problems, const char* file, int line) {
+/// Tells doctest.
+inline void report(const std::vector<TestRun::Problem>& problems, const char* file, int line) {
     bool stop = false;
     for (const TestRun::Problem& problem : problems) {
         // What REQUIRE throws, doctest has reported.
@@ -50,17 +75,16 @@ inline bool report(const std::vector<TestRun::Problem>& problems, const char* fi
         }
     }
     if (stop) throw doctest::detail::TestFailureException();
-    return problems.empty();
 }
 
 template <class Case>
-bool run_once(const TestOptions& options, std::uint64_t seed, const char* file, int line) {
+void run_once(const TestOptions& options, std::uint64_t seed, const char* file, int line) {
     TestRun run(options, seed);
     {
         Case test;
         run.run(test, [&test] { return as_body(test.body()); });
     }
-    return report(run.problems(), file, line);
+    report(run.problems(), file, line);
 }
 
 template <class Case>
@@ -74,7 +98,9 @@ void run_case(const TestOptions& options, const char* file, int line) {
     for (unsigned i = 0; i < count; ++i) {
         const std::uint64_t seed = only.value_or(options.first_seed() + i);
         DOCTEST_INFO("see it again: LARIAT_SIM_SEED=", seed);
-        if (!run_once<Case>(options, seed, file, line)) return;
+        const unsigned before = FailureCount::count;
+        run_once<Case>(options, seed, file, line);
+        if (FailureCount::count != before) return;
     }
 }
 

@@ -24,7 +24,8 @@ constexpr int settling_turns = 8;
 
 std::string in_words(Duration time) {
     char text[32];
-    std::snprintf(text, sizeof text, "%.3g s", std::chrono::duration<double>(time).count());
+    const double seconds = std::chrono::duration<double>(time).count();
+    std::snprintf(text, sizeof text, seconds < 100 ? "%.3g s" : "%.0f s", seconds);
     return text;
 }
 

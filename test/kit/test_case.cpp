@@ -20,7 +20,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
 #include <functional>
+#include <source_location>
 
 namespace lariat::testing {
 
@@ -154,13 +156,11 @@ Task<bool> TestRun::State::step(const char* what, Function<Task<>()>& make, bool
     Failure failure;
     try {
         Task<> bounded = with_timeout(options.timeout(), make());
-        if (is_shielded) {
-            co_await Hidden(shield(std::move(bounded)));
-        } else {
-            co_await Hidden(std::move(bounded));
-        }
+        if (is_shielded) bounded = shield(std::move(bounded));
+        const Outcome<> outcome = co_await Hidden(as_result(std::move(bounded)));
+        failure = outcome.failure();
     } catch (...) {
-        failure = Failure::current();
+        failure = Failure(std::current_exception(), std::source_location());
     }
     if (watch.has_fired()) co_return false;
     if (!failure) co_return true;

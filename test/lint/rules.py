@@ -43,7 +43,7 @@ RESOLVING = re.compile(r"(?<![\w.>])(getaddrinfo|getnameinfo|gethostbyname)\s*\(
 MAY_RESOLVE = re.compile(r"runtime/(resolver|thread_pool)\w*\.cpp$")
 
 SLEEPS = re.compile(r"\bthis_thread::sleep_|(?<![\w.>])(usleep|nanosleep|(?<!_)sleep)\s*\(\s*\d")
-SIMULATED = re.compile(r"test/(sim/|\w+/sim_\w+_test\.cpp$)")  # time and ports are the test's own there
+SIMULATED = re.compile(r"test/(sim/|testing/|\w+/sim_\w+_test\.cpp$)")  # time and ports are the test's own there
 FIXED_PORT = re.compile(r"\blisten_tcp\s*\(\s*[1-9]\d+")
 
 CONDITION = re.compile(r"\b(when|until|once|if)\b", re.IGNORECASE)
