@@ -3,9 +3,11 @@
 // output holds, `// hides: TEXT` one that it does not, `// passes` stands before those that pass all the same. Looked
 // at by must_fail.py.
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include <lariat/coro/connect.hpp>
 #include <lariat/coro/listener.hpp>
 #include <lariat/coro/sleep.hpp>
 #include <lariat/coro/spawn.hpp>
+#include <lariat/coro/tcp_stream.hpp>
 #include <lariat/io/base/log.hpp>
 #include <lariat/proto/factory.hpp>
 #include <lariat/proto/port.hpp>
@@ -21,7 +23,7 @@ using namespace lariat;
 using testing::TestOptions;
 
 // says: left behind: a delayed call, due in 3600 s, asked for at
-// says: dirty.cpp:27
+// says: dirty.cpp:29
 // says: 1 failed
 LARIAT_TEST_CASE("a test that leaves a timer") {
     reactor().call_later(1h, [] {});
@@ -131,6 +133,23 @@ LARIAT_SIM_TEST_CASE("a test whose program on another host fails") {
 LARIAT_SIM_TEST_CASE("a test that fails with one of its seeds", TestOptions().seeds(10, 40)) {
     CHECK(world().seed() < 43);
     co_return;
+}
+
+Task<> greet(TcpStream peer) {
+    const Buffer name = co_await peer.read_some();
+    co_await peer.write("hello, " + name.str() + "\n");
+}
+Task<> serve_greetings() {
+    Listener listener("10.0.0.1:7");
+    co_await listener.serve(greet);
+}
+
+// says: see it again: LARIAT_SIM_SEED=
+LARIAT_SIM_TEST_CASE("a server greets its caller, whatever the network does", testing::TestOptions().seeds(200)) {
+    start(world().add_host("server", {"10.0.0.1"}), "serve", serve_greetings);
+    TcpStream server = co_await connect("server", 7);
+    co_await server.write("world");
+    CHECK((co_await server.read_until("\n")).text() == "hello, world\n");
 }
 
 // says: Success result expected on <Deferred at

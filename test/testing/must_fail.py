@@ -31,7 +31,7 @@ def cases(source):
 
 
 def check(program, title, notes):
-    status, output = run(program, "--test-case=" + title)
+    status, output = run(program, "--test-case=" + title.replace(",", "\\,"))
     passes = "passes" in notes
     if status != (0 if passes else 1):
         yield f"ended with status {status}"
