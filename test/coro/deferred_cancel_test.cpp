@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Cancellation and timeouts beyond the scripts.
 #include <lariat/coro/deferred.hpp>
-#include <lariat/test/support/clock.hpp>
 #include <lariat/test/support/transcript.hpp>
+#include <lariat/testing/clock.hpp>
 
 #include <doctest/doctest.h>
 
@@ -12,11 +12,11 @@
 namespace lariat {
 namespace {
 
-using test::Clock;
 using test::KeyError;
 using test::short_type;
 using test::Transcript;
 using test::ValueError;
+using testing::Clock;
 
 TEST_CASE("D12 a canceller may fail the Deferred, and is gone once it has fired") {
     const auto alive = std::make_shared<int>(1);

@@ -3,9 +3,9 @@
 #include <lariat/coro/filesystem_lock.hpp>
 
 #include <lariat/io/base/log.hpp>
-#include <lariat/test/support/clock.hpp>
 #include <lariat/test/support/temporary_directory.hpp>
 #include <lariat/test/support/transcript.hpp>
+#include <lariat/testing/clock.hpp>
 
 #include <doctest/doctest.h>
 
@@ -17,8 +17,8 @@
 namespace lariat {
 namespace {
 
-using test::Clock;
 using test::short_type;
+using testing::Clock;
 using Lock = DeferredFilesystemLock<Clock>;
 
 class LockDirectory {
@@ -96,7 +96,7 @@ TEST_CASE("D24 defer_until_locked fires at once when it is free, otherwise with 
     Clock clock;
     Lock lock(directory.name(), clock);
     CHECK(lock.defer_until_locked(5s).called());
-    CHECK(clock.active() == 0);
+    CHECK(clock.delayed_calls().empty());
     lock.unlock();
     directory.hold("1");
     std::string state;
@@ -108,7 +108,7 @@ TEST_CASE("D24 defer_until_locked fires at once when it is free, otherwise with 
     CHECK(state == "waiting");
     clock.advance(1ms);
     CHECK(state == "locked");
-    CHECK(clock.active() == 0);
+    CHECK(clock.delayed_calls().empty());
     lock.unlock();
 }
 
@@ -124,13 +124,13 @@ TEST_CASE("D24 defer_until_locked times out, after a last attempt") {
         clock.advance(500ms);
     }
     CHECK(state == "TimedOut");
-    CHECK(clock.active() == 0);
+    CHECK(clock.delayed_calls().empty());
     CHECK_FALSE(lock.locked());
     watch(lock.defer_until_locked(500ms), state);
     directory.release();
     clock.advance(500ms);
     CHECK(state == "locked");
-    CHECK(clock.active() == 0);
+    CHECK(clock.delayed_calls().empty());
 }
 
 TEST_CASE("D24 one wait at a time") {
@@ -160,13 +160,13 @@ TEST_CASE("D24 cancelling makes a last attempt") {
     watch(held, state);
     held.cancel();
     CHECK(state == "Cancelled");
-    CHECK(clock.active() == 0);
+    CHECK(clock.delayed_calls().empty());
     auto freed = lock.defer_until_locked(5s);
     watch(freed, state);
     directory.release();
     freed.cancel();
     CHECK(state == "locked");
-    CHECK(clock.active() == 0);
+    CHECK(clock.delayed_calls().empty());
 }
 
 TEST_CASE("D24 an error of the file system fails the wait; a lock that is destroyed abandons it") {
@@ -186,14 +186,14 @@ TEST_CASE("D24 an error of the file system fails the wait; a lock that is destro
         auto waiting = lock.defer_until_locked(5s);
         watch(std::move(waiting), state);
     }
-    CHECK(clock.active() == 0);
+    CHECK(clock.delayed_calls().empty());
     CHECK(state == "waiting");  // nobody waits but callbacks: they go with the Deferred
     auto lock = std::make_unique<Lock>(directory.name(), clock);
     auto waiting = lock->defer_until_locked(5s);
     watch(waiting, state);
     lock.reset();
     CHECK(state == "AbandonedError");
-    CHECK(clock.active() == 0);
+    CHECK(clock.delayed_calls().empty());
 }
 
 }  // namespace
