@@ -7,9 +7,6 @@
 
 #include <cstring>
 #include <cxxabi.h>
-#include <new>
-#include <sys/mman.h>
-#include <unistd.h>
 #include <utility>
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -19,20 +16,24 @@
 #  define LARIAT_ASAN 1
 # endif
 #endif
+#if defined(__SANITIZE_THREAD__)
+# define LARIAT_TSAN 1
+#elif defined(__has_feature)
+# if __has_feature(thread_sanitizer)
+#  define LARIAT_TSAN 1
+# endif
+#endif
 #ifdef LARIAT_ASAN
-# include <sanitizer/asan_interface.h>
 # include <sanitizer/common_interface_defs.h>
+#endif
+#ifdef LARIAT_TSAN
+# include <sanitizer/tsan_interface.h>
 #endif
 
 namespace lariat {
 namespace {
 
 thread_local FiberContext* current_context = nullptr;
-
-std::size_t page_size() noexcept {
-    static const auto size = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-    return size;
-}
 
 // Exceptions being handled are a list per thread in the C++ runtime (Itanium C++ ABI, 2.2.2): a pointer and a count.
 // A fiber that stops inside a catch block must find its own again.
@@ -56,14 +57,25 @@ void leave_stack(void**, const void*, std::size_t) noexcept {}
 void enter_stack(void*, const void**, std::size_t*) noexcept {}
 #endif
 
+// The thread sanitizer keeps a history of calls for each stack. Switching orders what comes before and after it.
+#ifdef LARIAT_TSAN
+void begin_history(void*& own, void*& resumer) noexcept {
+    if (!own) own = __tsan_create_fiber(0);
+    resumer = __tsan_get_current_fiber();
+}
+void switch_history(void* to) noexcept { __tsan_switch_to_fiber(to, 0); }
+void end_history(void* own) noexcept {
+    if (own) __tsan_destroy_fiber(own);
+}
+#else
+void begin_history(void*&, void*&) noexcept {}
+void switch_history(void*) noexcept {}
+void end_history(void*) noexcept {}
+#endif
+
 }  // namespace
 
 struct FiberContext::Switch {
-    static void* make(FiberContext& context) noexcept {
-        std::byte* top = context.memory_ + page_size() + context.stack_size_;
-        return boost::context::detail::make_fcontext(top, context.stack_size_, begin);
-    }
-
     static void begin(boost::context::detail::transfer_t transfer) noexcept {
         auto& self = *static_cast<FiberContext*>(transfer.data);
         enter_stack(nullptr, &self.resumer_stack_, &self.resumer_stack_size_);
@@ -77,13 +89,16 @@ struct FiberContext::Switch {
     // `fake_stack` is null when the stack will not be used again.
     static void to_resumer(FiberContext& self, void** fake_stack) noexcept {
         leave_stack(fake_stack, self.resumer_stack_, self.resumer_stack_size_);
+        switch_history(self.resumer_history_);
         self.context_ = boost::context::detail::jump_fcontext(self.context_, nullptr).fctx;
         enter_stack(self.fake_stack_, &self.resumer_stack_, &self.resumer_stack_size_);
     }
 
     static void to_fiber(FiberContext& self) noexcept {
         void* fake_stack = nullptr;
-        leave_stack(&fake_stack, self.memory_ + page_size(), self.stack_size_);
+        leave_stack(&fake_stack, self.stack_.bottom(), self.stack_.size());
+        begin_history(self.own_history_, self.resumer_history_);
+        switch_history(self.own_history_);
         self.context_ = boost::context::detail::jump_fcontext(self.context_, &self).fctx;
         enter_stack(fake_stack, nullptr, nullptr);
     }
@@ -92,24 +107,13 @@ struct FiberContext::Switch {
 FiberContext::FiberContext(Entry entry, void* argument, std::size_t stack_size)
     : entry_(entry),
       argument_(argument),
-      memory_(nullptr),
-      stack_size_((stack_size + page_size() - 1) / page_size() * page_size()) {
-    void* memory = ::mmap(nullptr, page_size() + stack_size_, PROT_READ | PROT_WRITE,
-                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-    if (memory == MAP_FAILED) throw std::bad_alloc();
-    memory_ = static_cast<std::byte*>(memory);
-    ::mprotect(memory_, page_size(), PROT_NONE);
-    context_ = Switch::make(*this);
-}
+      stack_(stack_size),
+      context_(boost::context::detail::make_fcontext(stack_.top(), stack_.size(), Switch::begin)) {}
 
 FiberContext::~FiberContext() {
     LARIAT_CHECK(state_ == State::fresh || state_ == State::ended,
                  "a fiber was destroyed before its function had returned");
-#ifdef LARIAT_ASAN
-    // The next mapping at this place must not inherit what the stack's frames had poisoned.
-    __asan_unpoison_memory_region(memory_ + page_size(), stack_size_);
-#endif
-    ::munmap(memory_, page_size() + stack_size_);
+    end_history(own_history_);
 }
 
 FiberContext* FiberContext::current() noexcept { return current_context; }
@@ -117,6 +121,9 @@ FiberContext* FiberContext::current() noexcept { return current_context; }
 void FiberContext::resume() noexcept {
     LARIAT_CHECK(state_ == State::fresh || state_ == State::suspended,
                  "a fiber can only be resumed while it is stopped");
+    LARIAT_CHECK(state_ == State::fresh || thread_ == &current_context,
+                 "a fiber was resumed on another thread than the one it began on; fibers never move");
+    thread_ = &current_context;
     state_ = State::running;
     resumer_ = std::exchange(current_context, this);
     swap_exceptions(exceptions_);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <lariat/io/sim/program.hpp>
 
+#include <lariat/io/base/assert.hpp>
 #include <lariat/io/base/log.hpp>
 #include <lariat/io/sim/host.hpp>
 #include <lariat/io/sim/node.hpp>
@@ -28,6 +29,12 @@ void Program::resume() noexcept {
     Program* outer = std::exchange(current_program, this);
     fiber_.resume();
     current_program = outer;
+}
+
+void Program::stop() noexcept {
+    LARIAT_CHECK(FiberContext::current() == &fiber_,
+                 "a Reactor on a simulated host was run inside a fiber; run it in the program itself");
+    FiberContext::suspend();
 }
 
 void Program::Begin::fired(Timer& timer) noexcept {

@@ -36,6 +36,8 @@ public:
 
     /// Goes on where it waits.
     void resume() noexcept;
+    /// Waits for resume(). On its own stack only, not in a fiber that it has started.
+    void stop() noexcept;
 
     /// The program the calling code runs in; null outside.
     [[nodiscard]] static Program* current() noexcept;

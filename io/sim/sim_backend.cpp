@@ -83,7 +83,7 @@ void SimBackend::wait(TimePoint deadline) noexcept {
     }
     while (!runs_) {
         if (program_) {
-            FiberContext::suspend();
+            program_->stop();
         } else if (!world_.step()) {
             world_.sleep_for_real();
         }

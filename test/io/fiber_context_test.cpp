@@ -1,14 +1,22 @@
 // SPDX-License-Identifier: MIT
 #include <lariat/io/base/fiber_context.hpp>
 
+#include <lariat/io/base/fiber_stack.hpp>
 #include <lariat/io/base/function.hpp>
+#include <lariat/io/base/unique_fd.hpp>
 
 #include <doctest/doctest.h>
 
+#include <cerrno>
+#include <cstddef>
 #include <exception>
+#include <fcntl.h>
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <thread>
+#include <unistd.h>
+#include <utility>
 #include <vector>
 
 using namespace lariat;
@@ -32,6 +40,38 @@ int depth_first(int depth) {
         return 0;
     }
     return depth_first(depth - 1) + 1 + frame[depth % 512];
+}
+
+// Of a thread that keeps no stacks yet.
+void check_kept_stacks() {
+    constexpr std::size_t size = 10'000, pages = 16 * 1024;
+    std::vector<std::unique_ptr<FiberStack>> stacks;
+    for (std::size_t i = 0; i < FiberStack::kept_per_thread + 3; ++i) {
+        stacks.push_back(std::make_unique<FiberStack>(size));
+        CHECK(stacks.back()->size() == pages);
+        *stacks.back()->bottom() = *(stacks.back()->top() - 1) = std::byte{1};
+    }
+    CHECK(FiberStack::kept() == 0);
+    std::byte* last = nullptr;
+    while (!stacks.empty()) {
+        if (FiberStack::kept() < FiberStack::kept_per_thread) last = stacks.back()->bottom();
+        stacks.pop_back();
+    }
+    CHECK(FiberStack::kept() == FiberStack::kept_per_thread);
+
+    const FiberStack again(size);
+    CHECK(again.bottom() == last);
+    const FiberStack larger(2 * pages);
+    CHECK(larger.size() == 2 * pages);
+    CHECK(FiberStack::kept() == FiberStack::kept_per_thread - 1);
+
+    // The guard is still there: the kernel, asked to read from it, refuses.
+    int ends[2];
+    REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+    const UniqueFd read_end(ends[0]), write_end(ends[1]);
+    CHECK(::write(write_end.get(), again.bottom(), 1) == 1);
+    CHECK(::write(write_end.get(), again.bottom() - 1, 1) == -1);
+    CHECK(errno == EFAULT);
 }
 
 }  // namespace
@@ -92,6 +132,12 @@ TEST_CASE("a fiber may resume another; each returns to its own resumer") {
     CHECK(order == "12345");
     CHECK(inner.context.ended());
     CHECK(outer.context.ended());
+}
+
+TEST_CASE("stacks are kept for reuse per thread, up to a limit and by size, and the guard stays") {
+    const std::size_t kept_here = FiberStack::kept();
+    std::thread(check_kept_stacks).join();
+    CHECK(FiberStack::kept() == kept_here);
 }
 
 TEST_CASE("exceptions that are being handled stay with the fiber that handles them") {
