@@ -13,6 +13,7 @@
 #include <lariat/coro/deferred_lock.hpp>      // IWYU pragma: export
 #include <lariat/coro/deferred_queue.hpp>     // IWYU pragma: export
 #include <lariat/coro/deferred_tuple.hpp>     // IWYU pragma: export
+#include <lariat/coro/fiber.hpp>              // IWYU pragma: export
 #include <lariat/coro/file.hpp>               // IWYU pragma: export
 #include <lariat/coro/filesystem_lock.hpp>    // IWYU pragma: export
 #include <lariat/coro/from_callback.hpp>      // IWYU pragma: export

@@ -88,11 +88,11 @@ Task<> parameters_die() {
 }
 TEST_CASE("what a Task holds is destroyed when its await is over") { run_on(any_backend, parameters_die); }
 
-Task<int> fails(bool later) {
+Task<int> fails_if(bool later) {
     if (later) co_await yield();
     throw ProtocolViolation("no");
 }
-Task<int> passes_on(bool later) { co_return co_await fails(later) + 1; }
+Task<int> passes_on(bool later) { co_return co_await fails_if(later) + 1; }
 Task<> sees_failure(bool later) {
     std::string caught;
     try {
@@ -152,21 +152,21 @@ private:
     const detail::PromiseBase* promise_ = nullptr;
 };
 
-Task<> inner(std::vector<std::uint32_t>& lines) {
+Task<> collects_lines(std::vector<std::uint32_t>& lines) {
     const detail::PromiseBase* promise = co_await WhoAwaits();
     for (; promise; promise = promise->parent()) {
         if (std::string_view(promise->wait_file()) == __FILE__) lines.push_back(promise->wait_line());
     }
     lines.push_back(__LINE__ - 4);
 }
-Task<> outer(std::vector<std::uint32_t>& lines) {
+Task<> passes_lines(std::vector<std::uint32_t>& lines) {
     co_await yield();
-    co_await inner(lines);
+    co_await collects_lines(lines);
     lines.push_back(__LINE__ - 1);
 }
 Task<> knows_its_place() {
     std::vector<std::uint32_t> lines;
-    co_await outer(lines);
+    co_await passes_lines(lines);
     REQUIRE(lines.size() == 5);
     CHECK(lines[0] == lines[3]);
     CHECK(lines[1] == lines[4]);
