@@ -43,11 +43,6 @@ bool Fiber::go_on(Coroutine self) noexcept {
     return !context_.ended();
 }
 
-void Fiber::stop(const std::source_location& where) noexcept {
-    FiberContext::suspend();
-    promise().set_body_location(where);  // the coroutine has gone through code of lariat's own
-}
-
 void Fiber::enter(void* self) noexcept {
     auto& fiber = *static_cast<Fiber*>(self);
     try {

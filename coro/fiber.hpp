@@ -62,7 +62,9 @@ public:
     /// For fiber::await(): returns when the wait for `awaiter` is over. `where` is its place.
     template <class Awaiter>
     void wait_for(Awaiter& awaiter, const std::source_location& where) {
-        if (begin_wait(awaiter)) stop(where);
+        if (!begin_wait(awaiter)) return;
+        FiberContext::suspend();
+        promise().set_body_location(where);  // the coroutine has gone through code of lariat's own
     }
     [[nodiscard]] detail::PromiseBase& promise() noexcept { return coroutine_.promise(); }
 
@@ -107,7 +109,6 @@ private:
         }
         return !resumed_;
     }
-    void stop(const std::source_location& where) noexcept;
     bool go_on(Coroutine self) noexcept;
     void note_failure() noexcept;
     static void enter(void* self) noexcept;

@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include <lariat/io/base/fiber_context.hpp>
 
-#include <lariat/io/base/assert.hpp>
-
 #include <boost/context/detail/fcontext.hpp>
 
-#include <cstring>
 #include <cxxabi.h>
-#include <utility>
 
 #if defined(__SANITIZE_ADDRESS__)
 # define LARIAT_ASAN 1
@@ -33,18 +29,7 @@
 namespace lariat {
 namespace {
 
-thread_local FiberContext* current_context = nullptr;
-
-// Exceptions being handled are a list per thread in the C++ runtime (Itanium C++ ABI, 2.2.2): a pointer and a count.
-// A fiber that stops inside a catch block must find its own again.
-void swap_exceptions(void* (&saved)[2]) noexcept {
-    void* now[2];
-    void* globals = abi::__cxa_get_globals();
-    std::memcpy(now, globals, sizeof now);
-    std::memcpy(globals, saved, sizeof saved);
-    std::memcpy(saved, now, sizeof now);
-}
-
+// The address sanitizer must know the bounds of the stack that is used, and keeps the locals of each elsewhere.
 #ifdef LARIAT_ASAN
 void leave_stack(void** fake_stack, const void* bottom, std::size_t size) noexcept {
     __sanitizer_start_switch_fiber(fake_stack, bottom, size);
@@ -57,7 +42,7 @@ void leave_stack(void**, const void*, std::size_t) noexcept {}
 void enter_stack(void*, const void**, std::size_t*) noexcept {}
 #endif
 
-// The thread sanitizer keeps a history of calls for each stack. Switching orders what comes before and after it.
+// The thread sanitizer keeps a history of calls for each stack. What came before a switch happened before what follows.
 #ifdef LARIAT_TSAN
 void begin_history(void*& own, void*& resumer) noexcept {
     if (!own) own = __tsan_create_fiber(0);
@@ -75,68 +60,55 @@ void end_history(void*) noexcept {}
 
 }  // namespace
 
-struct FiberContext::Switch {
-    static void begin(boost::context::detail::transfer_t transfer) noexcept {
+// The same function under the name that users need no header of Boost for.
+static_assert(sizeof(boost::context::detail::transfer_t) == 2 * sizeof(void*));
+FiberContext::Arrival (*const FiberContext::jump)(void* to, void* data) =
+    reinterpret_cast<Arrival (*)(void*, void*)>(reinterpret_cast<void*>(&boost::context::detail::jump_fcontext));
+
+constinit thread_local FiberContext* FiberContext::current_ = nullptr;
+
+struct FiberContext::Function {
+    static void run(boost::context::detail::transfer_t transfer) noexcept {
         auto& self = *static_cast<FiberContext*>(transfer.data);
-        enter_stack(nullptr, &self.resumer_stack_, &self.resumer_stack_size_);
         self.context_ = transfer.fctx;
+        enter_stack(nullptr, &self.resumer_stack_, &self.resumer_stack_size_);
         self.entry_(self.argument_);
         self.state_ = State::ended;
-        to_resumer(self, nullptr);
-        LARIAT_PANIC("a fiber that had ended was resumed");
-    }
-
-    // `fake_stack` is null when the stack will not be used again.
-    static void to_resumer(FiberContext& self, void** fake_stack) noexcept {
-        leave_stack(fake_stack, self.resumer_stack_, self.resumer_stack_size_);
+        leave_stack(nullptr, self.resumer_stack_, self.resumer_stack_size_);  // null: it will not be used again
         switch_history(self.resumer_history_);
-        self.context_ = boost::context::detail::jump_fcontext(self.context_, nullptr).fctx;
-        enter_stack(self.fake_stack_, &self.resumer_stack_, &self.resumer_stack_size_);
-    }
-
-    static void to_fiber(FiberContext& self) noexcept {
-        void* fake_stack = nullptr;
-        leave_stack(&fake_stack, self.stack_.bottom(), self.stack_.size());
-        begin_history(self.own_history_, self.resumer_history_);
-        switch_history(self.own_history_);
-        self.context_ = boost::context::detail::jump_fcontext(self.context_, &self).fctx;
-        enter_stack(fake_stack, nullptr, nullptr);
+        boost::context::detail::jump_fcontext(self.context_, nullptr);
+        LARIAT_PANIC("a fiber that had ended was resumed");
     }
 };
 
 FiberContext::FiberContext(Entry entry, void* argument, std::size_t stack_size)
-    : entry_(entry),
-      argument_(argument),
-      stack_(stack_size),
-      context_(boost::context::detail::make_fcontext(stack_.top(), stack_.size(), Switch::begin)) {}
+    : entry_(entry), argument_(argument), stack_(stack_size) {
+    context_ = boost::context::detail::make_fcontext(stack_.top(), stack_.size(), Function::run);
+}
 
 FiberContext::~FiberContext() {
     LARIAT_CHECK(state_ == State::fresh || state_ == State::ended,
                  "a fiber was destroyed before its function had returned");
-    end_history(own_history_);
+    end_history(history_);
 }
 
-FiberContext* FiberContext::current() noexcept { return current_context; }
-
-void FiberContext::resume() noexcept {
-    LARIAT_CHECK(state_ == State::fresh || state_ == State::suspended,
-                 "a fiber can only be resumed while it is stopped");
-    LARIAT_CHECK(state_ == State::fresh || thread_ == &current_context,
-                 "a fiber was resumed on another thread than the one it began on; fibers never move");
-    thread_ = &current_context;
-    state_ = State::running;
-    resumer_ = std::exchange(current_context, this);
-    swap_exceptions(exceptions_);
-    Switch::to_fiber(*this);
-    swap_exceptions(exceptions_);
-    current_context = resumer_;
+void FiberContext::begin() noexcept {
+    thread_ = &current_;
+    exceptions_of_thread_ = abi::__cxa_get_globals();
+    state_ = State::suspended;
 }
 
-void FiberContext::suspend() noexcept {
-    FiberContext* self = current_context;
-    LARIAT_CHECK(self != nullptr, "suspend() outside of a fiber");
-    self->state_ = State::suspended;
-    Switch::to_resumer(*self, &self->fake_stack_);
+void FiberContext::tell_of_resuming() noexcept {
+    leave_stack(&resumer_fake_stack_, stack_.bottom(), stack_.size());
+    begin_history(history_, resumer_history_);
+    switch_history(history_);
 }
+void FiberContext::tell_of_return() noexcept { enter_stack(resumer_fake_stack_, nullptr, nullptr); }
+
+void FiberContext::tell_of_stopping() noexcept {
+    leave_stack(&fake_stack_, resumer_stack_, resumer_stack_size_);
+    switch_history(resumer_history_);
+}
+void FiberContext::tell_of_going_on() noexcept { enter_stack(fake_stack_, &resumer_stack_, &resumer_stack_size_); }
 
 }  // namespace lariat

@@ -6,9 +6,24 @@
 // thread-local variables across switches. Resuming it on another one panics.
 #pragma once
 
+#include <lariat/io/base/assert.hpp>
 #include <lariat/io/base/fiber_stack.hpp>
 
 #include <cstddef>
+#include <cstring>
+#include <utility>
+
+// Sanitizers must be told of every switch.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+# define LARIAT_TELL_OF_SWITCHES 1
+#elif defined(__has_feature)
+# if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#  define LARIAT_TELL_OF_SWITCHES 1
+# endif
+#endif
+#ifndef LARIAT_TELL_OF_SWITCHES
+# define LARIAT_TELL_OF_SWITCHES 0
+#endif
 
 namespace lariat {
 
@@ -26,35 +41,82 @@ public:
     /// Must have ended or never begun: a stack with live objects cannot be thrown away.
     ~FiberContext();
 
+    // Both are inline: a function that returns on another stack than it was called on costs as much as the switch,
+    // since the processor has predicted where it returns to.
+
     /// Goes on where the function stopped; returns when it stops again or ends. Not from inside itself.
-    void resume() noexcept;
+    void resume() noexcept {
+        if (state_ == State::fresh) begin();
+        LARIAT_CHECK(state_ == State::suspended, "a fiber can only be resumed while it is stopped");
+        LARIAT_CHECK(thread_ == &current_,
+                     "a fiber was resumed on another thread than the one it began on; fibers never move");
+        state_ = State::running;
+        resumer_ = std::exchange(current_, this);
+        swap_exceptions();
+        if constexpr (LARIAT_TELL_OF_SWITCHES) tell_of_resuming();
+        context_ = jump(context_, this).from;
+        if constexpr (LARIAT_TELL_OF_SWITCHES) tell_of_return();
+        swap_exceptions();
+        current_ = resumer_;
+    }
     /// Stops the context the caller runs in and returns to whoever resumed it; returns with the next resume().
-    static void suspend() noexcept;
+    static void suspend() noexcept {
+        FiberContext* const self = current_;
+        LARIAT_CHECK(self != nullptr, "suspend() outside of a fiber");
+        self->state_ = State::suspended;
+        if constexpr (LARIAT_TELL_OF_SWITCHES) self->tell_of_stopping();
+        self->context_ = jump(self->context_, nullptr).from;
+        if constexpr (LARIAT_TELL_OF_SWITCHES) self->tell_of_going_on();
+    }
 
     /// The context the calling code runs in; null on the thread's own stack.
-    [[nodiscard]] static FiberContext* current() noexcept;
+    [[nodiscard]] static FiberContext* current() noexcept { return current_; }
     [[nodiscard]] bool ended() const noexcept { return state_ == State::ended; }
     /// It was resumed and has not stopped; also while it has resumed another one itself.
     [[nodiscard]] bool is_running() const noexcept { return state_ == State::running; }
 
 private:
     enum class State : unsigned char { fresh, running, suspended, ended };
-    struct Switch;  // the calls of Boost.Context
+    struct Function;  // what runs on the new stack
 
-    Entry entry_;
-    void* argument_;
-    FiberStack stack_;
+    /// What Boost.Context's transfer_t is: where the other side stopped, and what it says.
+    struct Arrival {
+        void* from;
+        void* data;
+    };
+    static Arrival (*const jump)(void* to, void* data);
+    static constinit thread_local FiberContext* current_;
+
+    void begin() noexcept;
+    // Exceptions being handled are a list per thread in the C++ runtime (Itanium C++ ABI, 2.2.2): a pointer and a
+    // count. A fiber that stops inside a catch block must find its own again.
+    void swap_exceptions() noexcept {
+        void* now[2];
+        std::memcpy(now, exceptions_of_thread_, sizeof now);
+        std::memcpy(exceptions_of_thread_, exceptions_, sizeof now);
+        std::memcpy(exceptions_, now, sizeof now);
+    }
+    void tell_of_resuming() noexcept;
+    void tell_of_return() noexcept;
+    void tell_of_stopping() noexcept;
+    void tell_of_going_on() noexcept;
+
     void* context_;  // where to go on; while it runs, where its resumer goes on
     FiberContext* resumer_ = nullptr;
     const void* thread_ = nullptr;  // an address that no other thread has
-    void* exceptions_[2] = {};  // what the C++ runtime knows of exceptions being handled here, while it does not run
-    // What the address sanitizer and the thread sanitizer need to follow the switch.
+    void* exceptions_of_thread_ = nullptr;
+    void* exceptions_[2] = {};  // the fiber's while it does not run, else its resumer's
+    State state_ = State::fresh;
+    Entry entry_;
+    void* argument_;
+    FiberStack stack_;
+    // Of the address sanitizer and the thread sanitizer.
     void* fake_stack_ = nullptr;
+    void* resumer_fake_stack_ = nullptr;
     const void* resumer_stack_ = nullptr;
     std::size_t resumer_stack_size_ = 0;
-    void* own_history_ = nullptr;
+    void* history_ = nullptr;
     void* resumer_history_ = nullptr;
-    State state_ = State::fresh;
 };
 
 }  // namespace lariat
