@@ -5,6 +5,7 @@
 
 #include "../stats.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -48,6 +49,25 @@ Cost cost_of(F step) {
     }
     const double count = static_cast<double>(allocations() - before - noise) / (double{repetitions} * windows);
     return {lower_quartile(std::move(times)), count};
+}
+
+/// The same of one of the `times` steps that `body()` makes, whatever surrounds them being small beside them.
+/// Allocations are those of the window with the fewest.
+template <class F>
+Cost cost_of_steps(int times, int windows, F body) {
+    for (int i = 0; i < 4; ++i) body();
+    std::vector<double> all;
+    all.reserve(static_cast<std::size_t>(windows));
+    std::uint64_t least = ~std::uint64_t{0};
+    for (int i = 0; i < windows; ++i) {
+        const std::uint64_t before = allocations();
+        const auto start = std::chrono::steady_clock::now();
+        body();
+        const auto end = std::chrono::steady_clock::now();
+        least = std::min(least, allocations() - before);
+        all.push_back(std::chrono::duration<double, std::nano>(end - start).count() / times);
+    }
+    return {lower_quartile(std::move(all)), static_cast<double>(least) / times};
 }
 
 /// A line of the table. A negative budget is none.

@@ -4,17 +4,16 @@
 #include "task.hpp"
 
 #include "measure.hpp"
+#include "task_step.hpp"
 #include <lariat/coro/coro.hpp>
 #include <lariat/runtime/reactor.hpp>
 
-#include <algorithm>
 #include <functional>
-#include <vector>
 
 namespace lariat::bench {
 namespace {
 
-constexpr int times = 2000;
+constexpr int times = steps_per_window;
 long total = 0;
 
 Task<long> ready(long value) { co_return value; }
@@ -129,32 +128,8 @@ Task<> stream_queue() {
     co_await other;
 }
 
-/// The cost of one of the `times` steps of `body`, the coroutine around them being small beside them.
-Task<> measure(Task<> (*body)(), Cost& cost) {
-    constexpr int windows = 500;
-    std::vector<double> all;
-    all.reserve(windows);
-    for (int i = 0; i < 4; ++i) co_await body();
-    std::uint64_t least = ~std::uint64_t{0};
-    for (int i = 0; i < windows; ++i) {
-        const std::uint64_t before = allocations();
-        const auto start = std::chrono::steady_clock::now();
-        co_await body();
-        const auto end = std::chrono::steady_clock::now();
-        least = std::min(least, allocations() - before);
-        all.push_back(std::chrono::duration<double, std::nano>(end - start).count() / times);
-    }
-    cost.allocations = static_cast<double>(least) / times;
-    cost.nanoseconds = lower_quartile(std::move(all));
-}
-
 Task<> print_all() {
-    struct Line {
-        const char* step;
-        Task<> (*body)();
-        double budget;
-    };
-    static constexpr Line lines[] = {
+    static constexpr TaskStep steps[] = {
         {"Task: await one that is ready", await_ready_task, 14},
         {"Task: spawn and join", spawn_and_join, 45},
         {"Task: spawn into a scope and join", spawn_in_scope, 45},
@@ -168,11 +143,7 @@ Task<> print_all() {
         {"Queue: hand-over", hand_over_queue, 40},
         {"Queue: a value, with room for 64", stream_queue, -1},
     };
-    for (const Line& line : lines) {
-        Cost cost{};
-        co_await measure(line.body, cost);
-        print_line(line.step, cost, line.budget, 0);
-    }
+    co_await print_steps(steps);
 }
 
 }  // namespace
