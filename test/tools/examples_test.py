@@ -16,6 +16,7 @@ import sys
 import tempfile
 import threading
 import unittest
+import zlib
 
 EXAMPLES = pathlib.Path()
 POEMS = pathlib.Path()
@@ -32,8 +33,9 @@ def poems():
 
 
 def program(name):
-    folder = "echo" if name.startswith("echo_") else "crash" if name == "poll_server" else "poetry"
-    return str(EXAMPLES / folder / name)
+    folders = {"echo_protocol": "echo", "echo_task": "echo", "deflate_server": "deflate", "inflate_client": "deflate",
+               "poll_server": "crash"}
+    return str(EXAMPLES / folders.get(name, "poetry") / name)
 
 
 def environment(backend=None, **settings):
@@ -117,6 +119,19 @@ class Case(unittest.TestCase):
         self.assertNotRegex(errors, TRACE)
         for word in words:
             self.assertIn(word, errors)
+
+    def wait_until_connected(self, pid):
+        """Until the process has a connection: then its download has begun."""
+        deadline = threading.Event()
+        for _ in range(TIMEOUT * 100):
+            with contextlib.suppress(OSError):
+                links = [os.readlink(entry.path) for entry in os.scandir(f"/proc/{pid}/fd")]
+                inodes = {link[len("socket:["):-1] for link in links if link.startswith("socket:[")}
+                rows = [row.split() for row in pathlib.Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]]
+                if any(row[9] in inodes and row[3] == "01" for row in rows):
+                    return
+            deadline.wait(0.01)
+        self.fail("the client did not connect")
 
 
 class Poetry(Case):
@@ -302,19 +317,6 @@ class Poetry(Case):
             for poem in poems():
                 self.assertEqual(out.count(f"{poem.stem} "), 3)
 
-    def wait_until_connected(self, pid):
-        """Until the process has a connection: then its download has begun."""
-        deadline = threading.Event()
-        for _ in range(TIMEOUT * 100):
-            with contextlib.suppress(OSError):
-                links = [os.readlink(entry.path) for entry in os.scandir(f"/proc/{pid}/fd")]
-                inodes = {link[len("socket:["):-1] for link in links if link.startswith("socket:[")}
-                rows = [row.split() for row in pathlib.Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]]
-                if any(row[9] in inodes and row[3] == "01" for row in rows):
-                    return
-            deadline.wait(0.01)
-        self.fail("the client did not connect")
-
 
 @unittest.skipUnless(shutil.which("nc"), "nc is not installed")
 class Nc(Case):
@@ -459,6 +461,83 @@ class Replay(Case):
             self.assert_one_line(run("poll_server", 1, LARIAT_REPLAY=file.name), 1, file.name, "is no recording")
             self.assert_one_line(run("poll_server", 0, LARIAT_RECORD=file.name), 1, file.name, "no recording")
         self.assert_one_line(run("poll_server", 0, backend="replay"), 1, "LARIAT_REPLAY")
+
+
+class Deflate(Case):
+    """The blocking callback of a C library, in a fiber."""
+
+    @classmethod
+    def setUpClass(cls):
+        if not os.path.exists(program("inflate_client")):
+            raise unittest.SkipTest("the deflate programs were not built: zlib is missing")
+
+    @staticmethod
+    def deflated(text):
+        deflater = zlib.compressobj(wbits=-15)
+        return deflater.compress(text) + deflater.flush()
+
+    @contextlib.contextmanager
+    def sender(self, *pieces):
+        """Sends these, a segment each, to one client and closes."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            def serve():
+                peer, _ = listener.accept()
+                with peer:
+                    peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    with contextlib.suppress(OSError):
+                        for piece in pieces:
+                            peer.sendall(piece)
+            thread = threading.Thread(target=serve, daemon=True)
+            thread.start()
+            yield f"127.0.0.1:{listener.getsockname()[1]}"
+            thread.join(TIMEOUT)
+
+    def test_files_come_back_whole(self):
+        with tempfile.NamedTemporaryFile() as noise:
+            noise.write(os.urandom(500_000) + bytes(2_000_000))
+            noise.flush()
+            for path in (*poems(), pathlib.Path(noise.name), pathlib.Path(os.devnull)):
+                for backend in backends():
+                    with self.subTest(path=path, backend=backend), Server(
+                            "deflate_server", path, 0, backend=backend) as server:
+                        result = run("inflate_client", server.address, backend=backend)
+                        self.assertTrue(result.stdout == path.read_bytes())
+                        self.assertEqual((result.returncode, result.stderr), (0, b""))
+                        with socket.create_connection(("127.0.0.1", server.port), TIMEOUT) as client:
+                            got = b"".join(iter(lambda: client.recv(1 << 16), b""))
+                        self.assertTrue(zlib.decompress(got, wbits=-15) == path.read_bytes())
+
+    def test_input_may_come_in_pieces_of_a_byte(self):
+        text = poems()[0].read_bytes()
+        sent = self.deflated(text)
+        with self.sender(*(sent[i:i + 1] for i in range(len(sent)))) as address:
+            result = run("inflate_client", address)
+            self.assertEqual((result.returncode, result.stdout, result.stderr), (0, text, b""))
+
+    def test_an_interrupt_ends_the_wait_inside_the_callback(self):
+        with socket.create_server(("127.0.0.1", 0)) as silent, subprocess.Popen(
+                [program("inflate_client"), f"127.0.0.1:{silent.getsockname()[1]}"], stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()) as client:
+            self.wait_until_connected(client.pid)
+            client.send_signal(signal.SIGINT)
+            self.assertEqual((*client.communicate(timeout=TIMEOUT), client.returncode), (b"", b"", 0))
+
+    def test_what_goes_wrong_is_one_line(self):
+        sent = self.deflated(bytes(range(256)) * 4)
+        for pieces, words in (((sent[:-5],), ("EndOfStream", "in the middle")), ((), ("EndOfStream",)),
+                              ((b"\xff" * 100,), ("ProtocolViolation", "invalid"))):
+            with self.subTest(words=words), self.sender(*pieces) as address:
+                result = run("inflate_client", address)
+                self.assertEqual(result.returncode, 1)
+                self.assertRegex(result.stderr.decode(), r"\A[^\n]+\n\Z")
+                for word in words:
+                    self.assertIn(word, result.stderr.decode())
+        with dead_port() as dead:
+            self.assert_one_line(run("inflate_client", f"127.0.0.1:{dead}"), 1, "refused")
+        for arguments in ((), ("nowhere",)):
+            self.assert_one_line(run("inflate_client", *arguments), 2, "inflate_client")
+        self.assert_one_line(run("deflate_server", "missing.txt", 0), 1, "missing.txt")
+        self.assert_one_line(run("deflate_server", os.devnull, "ten"), 2, "ten")
 
 
 if __name__ == "__main__":
