@@ -12,18 +12,8 @@
 #  define LARIAT_ASAN 1
 # endif
 #endif
-#if defined(__SANITIZE_THREAD__)
-# define LARIAT_TSAN 1
-#elif defined(__has_feature)
-# if __has_feature(thread_sanitizer)
-#  define LARIAT_TSAN 1
-# endif
-#endif
 #ifdef LARIAT_ASAN
 # include <sanitizer/common_interface_defs.h>
-#endif
-#ifdef LARIAT_TSAN
-# include <sanitizer/tsan_interface.h>
 #endif
 
 namespace lariat {
@@ -48,13 +38,11 @@ void begin_history(void*& own, void*& resumer) noexcept {
     if (!own) own = __tsan_create_fiber(0);
     resumer = __tsan_get_current_fiber();
 }
-void switch_history(void* to) noexcept { __tsan_switch_to_fiber(to, 0); }
 void end_history(void* own) noexcept {
     if (own) __tsan_destroy_fiber(own);
 }
 #else
 void begin_history(void*&, void*&) noexcept {}
-void switch_history(void*) noexcept {}
 void end_history(void*) noexcept {}
 #endif
 
@@ -75,7 +63,7 @@ struct FiberContext::Function {
         self.entry_(self.argument_);
         self.state_ = State::ended;
         leave_stack(nullptr, self.resumer_stack_, self.resumer_stack_size_);  // null: it will not be used again
-        switch_history(self.resumer_history_);
+        LARIAT_SWITCH_HISTORY(self.resumer_history_);
         boost::context::detail::jump_fcontext(self.context_, nullptr);
         LARIAT_PANIC("a fiber that had ended was resumed");
     }
@@ -101,14 +89,10 @@ void FiberContext::begin() noexcept {
 void FiberContext::tell_of_resuming() noexcept {
     leave_stack(&resumer_fake_stack_, stack_.bottom(), stack_.size());
     begin_history(history_, resumer_history_);
-    switch_history(history_);
 }
 void FiberContext::tell_of_return() noexcept { enter_stack(resumer_fake_stack_, nullptr, nullptr); }
 
-void FiberContext::tell_of_stopping() noexcept {
-    leave_stack(&fake_stack_, resumer_stack_, resumer_stack_size_);
-    switch_history(resumer_history_);
-}
+void FiberContext::tell_of_stopping() noexcept { leave_stack(&fake_stack_, resumer_stack_, resumer_stack_size_); }
 void FiberContext::tell_of_going_on() noexcept { enter_stack(fake_stack_, &resumer_stack_, &resumer_stack_size_); }
 
 }  // namespace lariat

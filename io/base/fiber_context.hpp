@@ -13,7 +13,8 @@
 #include <cstring>
 #include <utility>
 
-// Sanitizers must be told of every switch.
+// Sanitizers must be told of every switch. What the thread sanitizer is told takes effect at once: it must hear of it
+// in the very function that switches, since any other would return in the wrong history.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 # define LARIAT_TELL_OF_SWITCHES 1
 #elif defined(__has_feature)
@@ -23,6 +24,19 @@
 #endif
 #ifndef LARIAT_TELL_OF_SWITCHES
 # define LARIAT_TELL_OF_SWITCHES 0
+#endif
+#if defined(__SANITIZE_THREAD__)
+# define LARIAT_TSAN 1
+#elif defined(__has_feature)
+# if __has_feature(thread_sanitizer)
+#  define LARIAT_TSAN 1
+# endif
+#endif
+#ifdef LARIAT_TSAN
+# include <sanitizer/tsan_interface.h>
+# define LARIAT_SWITCH_HISTORY(to) __tsan_switch_to_fiber((to), 0)
+#else
+# define LARIAT_SWITCH_HISTORY(to) void()
 #endif
 
 namespace lariat {
@@ -54,6 +68,7 @@ public:
         resumer_ = std::exchange(current_, this);
         swap_exceptions();
         if constexpr (LARIAT_TELL_OF_SWITCHES) tell_of_resuming();
+        LARIAT_SWITCH_HISTORY(history_);
         context_ = jump(context_, this).from;
         if constexpr (LARIAT_TELL_OF_SWITCHES) tell_of_return();
         swap_exceptions();
@@ -65,6 +80,7 @@ public:
         LARIAT_CHECK(self != nullptr, "suspend() outside of a fiber");
         self->state_ = State::suspended;
         if constexpr (LARIAT_TELL_OF_SWITCHES) self->tell_of_stopping();
+        LARIAT_SWITCH_HISTORY(self->resumer_history_);
         self->context_ = jump(self->context_, nullptr).from;
         if constexpr (LARIAT_TELL_OF_SWITCHES) self->tell_of_going_on();
     }
