@@ -88,7 +88,7 @@ void RecordBackend::completed(Op& op, Completion& completion) noexcept {
     EventBytes& event = begin(EventKind::completion).number(submitted_ - number);
     put_answer(event, op, completion);
     write(event);
-    if (completion.result >= 0 && verb_shape(static_cast<std::uint64_t>(op.verb()))->opens)
+    if (change_of_descriptors(op, completion.result) > 0)
         codes_[completion.result] = 2 * static_cast<std::uint64_t>(completion.result) + 1;
     if (!completion.more) {
         in_flight_.erase(found);

@@ -2,6 +2,8 @@
 #include <lariat/io/record/recorded_op.hpp>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstddef>
 #include <iterator>
 
 namespace lariat::io {
@@ -10,14 +12,20 @@ namespace {
 // In the order of Verb. Every completion has a result and whether more follow; the numbers of received bytes are the
 // chunk's size and the room behind the bytes, which decide where a Connection puts what comes next.
 constexpr VerbShape verb_shapes[] = {
-    {"accept", "", "in", true},  {"connect", "a", "in", false}, {"receive", "", "innnb", false},
-    {"send", "nx", "in", false}, {"poll", "n", "in", false},
+    {"accept", "", "in"}, {"connect", "a", "in"}, {"receive", "", "innnb"},
+    {"send", "nx", "in"}, {"poll", "n", "in"},    {"file", "nnnbnnx", "innb"},
 };
 
 void put_buffer(EventBytes& event, const Buffer& buffer) {
     // A slice that shares its chunk has no room behind it, and cannot tell where in the chunk it lies.
     const std::size_t capacity = buffer.is_unique() ? buffer.pinned_size() : buffer.size();
     event.number(capacity).number(buffer.room()).bytes(buffer.bytes());
+}
+
+/// What came with the result of a file's operation.
+Bytes bytes_read(const FileOp& file, std::int32_t result) {
+    if (file.action != FileRequest::Action::read || result <= 0) return {};
+    return {static_cast<const std::byte*>(file.bytes.iov_base), static_cast<std::size_t>(result)};
 }
 
 Buffer take_buffer(EventReader& event, BufferPool& pool) {
@@ -35,6 +43,14 @@ Buffer take_buffer(EventReader& event, BufferPool& pool) {
 
 }  // namespace
 
+int change_of_descriptors(const Op& op, std::int32_t result) noexcept {
+    if (op.verb() == Verb::accept) return result >= 0 ? 1 : 0;
+    if (op.verb() != Verb::file) return 0;
+    const auto action = static_cast<const FileOp&>(op).action;
+    if (action == FileRequest::Action::open) return result >= 0 ? 1 : 0;
+    return action == FileRequest::Action::close && result != -ECANCELED && result != -EBADF ? -1 : 0;
+}
+
 const VerbShape* verb_shape(std::uint64_t verb) noexcept {
     return verb < std::size(verb_shapes) ? &verb_shapes[verb] : nullptr;
 }
@@ -51,6 +67,13 @@ void put_request(EventBytes& event, const Op& op) {
         break;
     }
     case Verb::poll: event.number(static_cast<const PollOp&>(op).events); break;
+    case Verb::file: {
+        const auto& file = static_cast<const FileOp&>(op);
+        event.number(static_cast<std::uint64_t>(file.action)).number(static_cast<std::uint64_t>(file.flags));
+        event.number(file.mode).bytes(file.path ? file.path : "").number(file.offset);
+        event.sent({&file.bytes, file.action == FileRequest::Action::write ? std::size_t{1} : 0});
+        break;
+    }
     }
 }
 
@@ -58,6 +81,11 @@ void put_answer(EventBytes& event, const Op& op, const Completion& completion) {
     event.number(static_cast<std::uint64_t>(op.verb())).integer(completion.result).number(completion.more ? 1 : 0);
     switch (op.verb()) {
     case Verb::receive: put_buffer(event, completion.buffer); break;
+    case Verb::file: {
+        const auto& file = static_cast<const FileOp&>(op);
+        event.number(file.size).bytes(bytes_read(file, completion.result));
+        break;
+    }
     case Verb::accept:
     case Verb::connect:
     case Verb::send:
@@ -69,6 +97,17 @@ Completion take_answer(EventReader& event, Op& op, BufferPool& pool) {
     Completion completion{static_cast<std::int32_t>(event.integer()), event.number() != 0, {}};
     switch (op.verb()) {
     case Verb::receive: completion.buffer = take_buffer(event, pool); break;
+    case Verb::file: {
+        auto& file = static_cast<FileOp&>(op);
+        file.size = event.number();
+        const Bytes bytes = event.bytes();
+        if (bytes.size() != bytes_read(file, completion.result).size() || bytes.size() > file.bytes.iov_len) {
+            event.fail();
+        } else {
+            std::copy(bytes.begin(), bytes.end(), static_cast<std::byte*>(file.bytes.iov_base));
+        }
+        break;
+    }
     case Verb::accept:
     case Verb::connect:
     case Verb::send:

@@ -144,7 +144,7 @@ std::size_t ReplayBackend::dispatch(std::size_t) noexcept {
         Op& op = *found->second;
         Completion completion = take_answer(event, op, *pool_);
         recording_.advance();
-        if (completion.result >= 0 && verb_shape(verb)->opens) ++descriptors_;
+        descriptors_ += static_cast<std::size_t>(change_of_descriptors(op, completion.result));
         if (!completion.more) in_flight_.erase(found);
         complete(op, completion);
     }

@@ -85,6 +85,7 @@ void MemoryBackend::submit(Op& op) noexcept {
     slot_of(op) = nullptr;
     ++operations_;
     ++statistics_.submissions;
+    if (op.verb() == Verb::file) return finish(op, -ENOSYS);
     Socket* const socket = find(op.fd);
     if (!socket || op.verb() == Verb::poll) return finish(op, -EBADF);
     const bool reads = op.verb() == Verb::receive || op.verb() == Verb::accept;

@@ -76,7 +76,7 @@ def build(tree):
     environment = {**os.environ, "CC": cache + "gcc", "CXX": cache + "g++",
                    "CCACHE_NOHASHDIR": "1", "CCACHE_BASEDIR": str(tree)}
     if not folder.exists():
-        done = run(["meson", "setup", "-Dbuildtype=plain", "-Doptimization=1", "-Db_ndebug=false", "-Dfew_units=true",
+        done = run(["meson", "setup", "-Dbuildtype=plain", "-Doptimization=1", "-Db_ndebug=false", "-Dfew_units=all",
                     "-Dheader_tests=false", "-Dbench=false", "-Dexamples=false", str(folder)],
                    cwd=tree, env=environment)
         if done.returncode != 0:
