@@ -342,10 +342,10 @@ TEST_CASE("fiber: an awaiter may resume the fiber later, or before it has stoppe
 
 // Many
 
-void echo(TcpStream& peer) {
+void echo_here(TcpStream& peer) {
     while (const Buffer data = fiber::await(peer.read_some())) fiber::await(peer.write(data.text()));
 }
-Task<> echo_in_fiber(TcpStream peer) { co_await in_fiber(echo, std::ref(peer)); }
+Task<> echo_in_fiber(TcpStream peer) { co_await in_fiber(echo_here, std::ref(peer)); }
 
 int ask(const Address& where, int number) {
     TcpStream peer = fiber::await(connect(where));

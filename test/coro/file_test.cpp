@@ -82,7 +82,7 @@ LARIAT_BACKEND_TEST_CASE("what fails says what was asked of which file") {
     test::run_on(backend_kind, fail, directory.path_of("nothing"));
 }
 
-std::string text_of(std::size_t size) {
+std::string letters(std::size_t size) {
     std::string text(size, ' ');
     for (std::size_t i = 0; i < size; ++i) text[i] = static_cast<char>('a' + i % 23);
     return text;
@@ -102,7 +102,7 @@ io::FaultCounts run_faulty(io::BackendKind kind, const io::FaultPlan& plan, F fu
 }
 
 Task<> write_and_read_much(std::string path) {
-    const std::string text = text_of(300);
+    const std::string text = letters(300);
     File file = co_await open_file(path, create);
     co_await file.write_at(0, text);
     CHECK(co_await read_all(file) == text);

@@ -76,7 +76,7 @@ class ReadUntilVerb final : public ReadVerb {
 class LinesVerb final : public ReadVerb {
     const char* name() const override { return "lines().next"; }
     Task<> wait() override {
-        auto each = lines(ours());
+        auto each = lariat::lines(ours());
         const auto line = co_await each.next();
         CHECK(line == "abc");
     }
