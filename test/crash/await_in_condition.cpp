@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // dies: it awaits in the condition of an if, while, do, for or switch and declares no variable
-// dies: await_in_condition.cpp:10
+// dies: await_in_condition.cpp:12
 #include <lariat/coro/run.hpp>
 #include <lariat/coro/sleep.hpp>
 
