@@ -88,7 +88,10 @@ void run_once(const TestOptions& options, std::uint64_t seed, const char* file, 
 }
 
 template <class Case>
-void run_case(const TestOptions& options, const char* file, int line) {
+void run_case(TestOptions options, const char* file, int line) {
+    if constexpr (requires { Duration(Case::timeout); }) {
+        if (!options.has_timeout()) options.timeout(Case::timeout);
+    }
     if (options.backend().value_or(io::backend_kind_from_environment()) != io::BackendKind::sim) {
         run_once<Case>(options, 0, file, line);
         return;

@@ -41,7 +41,8 @@ class TestOptions {
 public:
     /// The backend; without it LARIAT_BACKEND, and the best one this kernel allows.
     TestOptions& backend(io::BackendKind kind) noexcept { return backend_ = kind, *this; }
-    /// The limit of each step, in the reactor's time: virtual on a simulated network. 120 s unless set.
+    /// The limit of each step, in the reactor's time: virtual on a simulated network. Unless set it is the member
+    /// `static constexpr Duration timeout` of the test's class, if it has one, and else 120 s.
     TestOptions& timeout(Duration limit) noexcept { return timeout_ = limit, *this; }
     /// On a simulated network: runs with the seeds `first`, `first` + 1, ..., `count` of them. LARIAT_SIM_SEED names
     /// the only one instead.
@@ -50,13 +51,14 @@ public:
     }
 
     [[nodiscard]] std::optional<io::BackendKind> backend() const noexcept { return backend_; }
-    [[nodiscard]] Duration timeout() const noexcept { return timeout_; }
+    [[nodiscard]] Duration timeout() const noexcept { return timeout_.value_or(std::chrono::seconds(120)); }
+    [[nodiscard]] bool has_timeout() const noexcept { return timeout_.has_value(); }
     [[nodiscard]] unsigned seed_count() const noexcept { return seed_count_; }
     [[nodiscard]] std::uint64_t first_seed() const noexcept { return first_seed_; }
 
 private:
     std::optional<io::BackendKind> backend_;
-    Duration timeout_ = std::chrono::seconds(120);
+    std::optional<Duration> timeout_;
     unsigned seed_count_ = 1;
     std::uint64_t first_seed_ = 1;
 };

@@ -68,9 +68,21 @@ LARIAT_TEST_CASE("a test that expects the error it logs") {
 }
 
 // says: the test was still running after 0.01 s: it waits for sleep
-// says: dirty.cpp:
+// says: dirty.cpp:29
 // says: wait_for_godot()
 LARIAT_TEST_CASE("a test that takes too long", TestOptions().timeout(10ms)) { co_await wait_for_godot(); }
+
+struct Hasty : testing::TestCase {
+    static constexpr Duration timeout = 20ms;
+};
+
+// says: the test was still running after 0.02 s
+LARIAT_TEST_CASE_FIXTURE(Hasty, "a test of a class whose tests may not take long") { co_await wait_for_godot(); }
+
+// says: the test was still running after 0.01 s
+LARIAT_TEST_CASE_FIXTURE(Hasty, "a test that may take even less", TestOptions().timeout(10ms)) {
+    co_await wait_for_godot();
+}
 
 Task<> require_two(int number) {
     co_await sleep(1ms);
