@@ -68,7 +68,7 @@ LARIAT_TEST_CASE("a test that expects the error it logs") {
 }
 
 // says: the test was still running after 0.01 s: it waits for sleep
-// says: dirty.cpp:29
+// says: dirty.cpp:
 // says: wait_for_godot()
 LARIAT_TEST_CASE("a test that takes too long", TestOptions().timeout(10ms)) { co_await wait_for_godot(); }
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 SECONDS = 60
-CASE = re.compile(r'^(?:LARIAT_\w+|TEST_CASE)\("([^"]+)"', re.MULTILINE)
+CASE = re.compile(r'^(?:LARIAT_\w+|TEST_CASE)\((?:\w+, )?"([^"]+)"', re.MULTILINE)
 
 
 def run(program, *arguments):
