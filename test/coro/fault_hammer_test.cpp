@@ -15,6 +15,8 @@
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <thread>
+#include <vector>
 
 namespace lariat {
 namespace {
@@ -226,18 +228,20 @@ void add(Tally& total, const Tally& one) {
     total.failed += one.failed;
 }
 
+void hammer_seed(io::BackendKind kind, std::uint64_t seed, Tally& total) {
+    Tally tally(total.errors);
+    auto backend = faulty(kind, FaultPlan(seed));
+    io::FaultBackend& faults = *backend;
+    Reactor reactor(std::move(backend));
+    CHECK(run(reactor, both(tally, faults, plan_of(seed, total.errors), seed)) == 0);
+    check_ledger(reactor);
+    add(total, tally);
+}
+
 void hammer_one_reactor(io::BackendKind kind, bool errors, std::uint64_t seeds) {
     const CapturedLogs logs;
     Tally total(errors);
-    each_seed(seeds, [&](std::uint64_t seed) {
-        Tally tally(errors);
-        auto backend = faulty(kind, FaultPlan(seed));
-        io::FaultBackend& faults = *backend;
-        Reactor reactor(std::move(backend));
-        CHECK(run(reactor, both(tally, faults, plan_of(seed, errors), seed)) == 0);
-        check_ledger(reactor);
-        add(total, tally);
-    });
+    each_seed(seeds, [&](std::uint64_t seed) { hammer_seed(kind, seed, total); });
     check_all(total);
 }
 
@@ -309,6 +313,25 @@ TEST_CASE("trees of scopes on several hosts lose nothing under faults that canno
 }
 
 TEST_CASE("trees of scopes on several hosts end in order when connections fail as well") { hammer_network(true, 100); }
+
+TEST_SUITE_END();
+
+TEST_SUITE_BEGIN("coro hammer threads");
+
+LARIAT_KERNEL_TEST_CASE("trees of scopes on two reactors, each in a thread of its own, lose nothing") {
+    constexpr std::uint64_t seeds_each = 8;
+    const CapturedLogs logs;
+    Tally totals[] = {Tally(true), Tally(true)};
+    {
+        std::vector<std::jthread> threads;
+        for (std::uint64_t i = 0; i < 2; ++i) {
+            threads.emplace_back([kind = backend_kind, i, &total = totals[i]] {
+                for (std::uint64_t seed = 1; seed <= seeds_each; ++seed) hammer_seed(kind, 2 * seed + i, total);
+            });
+        }
+    }
+    for (const Tally& total : totals) CHECK(total.complete > 0);
+}
 
 TEST_SUITE_END();
 
