@@ -157,7 +157,7 @@ std::uint64_t MeasureFile::await_resume() {
 }
 
 void CloseFile::await_resume() {
-    if (result_ != -ECANCELED && result_ != -EBADF) file_->fd_ = -1;
+    if (io::change_of_descriptors(op_, result_) < 0) file_->fd_ = -1;
     check_file(file_->path());
 }
 

@@ -145,8 +145,7 @@ bool KernelBackend::accept_error_passes(int error) noexcept {
 }
 
 void KernelBackend::count_file(const FileOp& op, std::int32_t result) noexcept {
-    if (op.action == FileOp::Action::open && result >= 0) ++descriptors_;
-    if (op.action == FileOp::Action::close && result != -ECANCELED && result != -EBADF) --descriptors_;
+    descriptors_ += static_cast<std::size_t>(change_of_descriptors(op, result));
 }
 
 TimePoint KernelBackend::now() noexcept {

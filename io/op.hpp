@@ -12,6 +12,7 @@
 #include <lariat/io/base/assert.hpp>
 #include <lariat/io/buffer.hpp>
 
+#include <cerrno>
 #include <cstdint>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -135,5 +136,16 @@ public:
     FileOp(Handler handler, void* owner_) noexcept : Op(Verb::file, handler, owner_) {}
     struct statx status = {};  ///< the backend's
 };
+
+/// What a completion of `op` with `result` does to the number of open descriptors: 1, -1 or 0.
+[[nodiscard]] inline int change_of_descriptors(const Op& op, std::int32_t result) noexcept {
+    if (op.verb() == Verb::accept) return result >= 0 ? 1 : 0;
+    if (op.verb() != Verb::file) return 0;
+    switch (static_cast<const FileOp&>(op).action) {
+    case FileRequest::Action::open: return result >= 0 ? 1 : 0;
+    case FileRequest::Action::close: return result == -ECANCELED || result == -EBADF ? 0 : -1;
+    default: return 0;
+    }
+}
 
 }  // namespace lariat::io

@@ -88,8 +88,9 @@ void RecordBackend::completed(Op& op, Completion& completion) noexcept {
     EventBytes& event = begin(EventKind::completion).number(submitted_ - number);
     put_answer(event, op, completion);
     write(event);
-    if (change_of_descriptors(op, completion.result) > 0)
-        codes_[completion.result] = 2 * static_cast<std::uint64_t>(completion.result) + 1;
+    const int change = change_of_descriptors(op, completion.result);
+    if (change > 0) opened(completion.result);
+    if (change < 0) codes_.erase(op.fd);
     if (!completion.more) {
         in_flight_.erase(found);
         handler_of(op) = handler;
@@ -112,7 +113,7 @@ Ledger RecordBackend::ledger() const noexcept {
 
 int RecordBackend::open_socket(int domain, int type) noexcept {
     const int result = below_->open_socket(domain, type);
-    if (result >= 0) codes_[result] = 2 * static_cast<std::uint64_t>(result) + 1;
+    if (result >= 0) opened(result);
     return answered(begin(EventKind::open_socket).integer(domain).integer(type), result);
 }
 
@@ -171,7 +172,7 @@ std::ptrdiff_t RecordBackend::try_send(int fd, std::span<const iovec> parts) noe
 
 int RecordBackend::try_accept(int fd) noexcept {
     const int result = below_->try_accept(fd);
-    if (result >= 0) codes_[result] = 2 * static_cast<std::uint64_t>(result) + 1;
+    if (result >= 0) opened(result);
     return answered(begin(EventKind::try_accept, fd), result);
 }
 

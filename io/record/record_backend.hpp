@@ -104,6 +104,7 @@ private:
     [[nodiscard]] EventBytes& begin(EventKind kind) const { return event_.begin(kind); }
     [[nodiscard]] EventBytes& begin(EventKind kind, int fd) const { return event_.begin(kind).number(code_of(fd)); }
     [[nodiscard]] std::uint64_t code_of(int fd) const noexcept;
+    void opened(int fd) { codes_[fd] = 2 * static_cast<std::uint64_t>(fd) + 1; }
     template <class Number>
     Number answered(EventBytes& event, Number result) const {
         return write(event.integer(result)), result;

@@ -2,7 +2,6 @@
 #include <lariat/io/record/recorded_op.hpp>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstddef>
 #include <iterator>
 
@@ -42,14 +41,6 @@ Buffer take_buffer(EventReader& event, BufferPool& pool) {
 }
 
 }  // namespace
-
-int change_of_descriptors(const Op& op, std::int32_t result) noexcept {
-    if (op.verb() == Verb::accept) return result >= 0 ? 1 : 0;
-    if (op.verb() != Verb::file) return 0;
-    const auto action = static_cast<const FileOp&>(op).action;
-    if (action == FileRequest::Action::open) return result >= 0 ? 1 : 0;
-    return action == FileRequest::Action::close && result != -ECANCELED && result != -EBADF ? -1 : 0;
-}
 
 const VerbShape* verb_shape(std::uint64_t verb) noexcept {
     return verb < std::size(verb_shapes) ? &verb_shapes[verb] : nullptr;

@@ -18,8 +18,6 @@ struct VerbShape {
     const char* answers;
 };
 
-/// 1 when `op`, ending with `result`, has opened a descriptor, -1 when it has closed one, otherwise 0.
-[[nodiscard]] int change_of_descriptors(const Op& op, std::int32_t result) noexcept;
 /// Null when there is no such verb.
 [[nodiscard]] const VerbShape* verb_shape(std::uint64_t verb) noexcept;
 

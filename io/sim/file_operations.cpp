@@ -48,8 +48,7 @@ void SimBackend::cancel_file(io::FileOp& op) noexcept {
 }
 
 void SimBackend::count_file(const io::FileOp& op, std::int32_t result) noexcept {
-    if (op.action == io::FileOp::Action::open && result >= 0) ++descriptors_;
-    if (op.action == io::FileOp::Action::close && result == 0) --descriptors_;
+    descriptors_ += static_cast<std::size_t>(io::change_of_descriptors(op, result));
 }
 
 }  // namespace lariat::sim
