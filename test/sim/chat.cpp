@@ -160,10 +160,7 @@ Task<> visit_on(Trial& trial, Hall& hall, Random random) {
 }
 
 Task<> visit_several(TaskScope& scope, Trial& trial, Hall& hall, Random random) {
-    const std::uint64_t count = random.between(1, 3);
-    for (std::uint64_t i = 0; i < count; ++i) {
-        scope.spawn(visit_on, std::ref(trial), std::ref(hall), random.fork(std::to_string(i)));
-    }
+    spawn_some(scope, random, visit_on, trial, hall);
     co_return;
 }
 
@@ -180,26 +177,9 @@ void chat(Trial& trial) {
     const auto hall = std::make_shared<Hall>();
     const bool with_protocols = random.chance(500);
     const std::uint64_t clients = random.between(1, 3);
-    sim::Host& room = trial.world.add_host("room");
-    for (std::uint64_t i = 0; i < clients; ++i) trial.world.add_host("client" + std::to_string(i));
-    trial.draw_links();
-    trial.draw_faults(quiet_from);
-    const auto& hosts = trial.world.hosts();
-    for (const auto& host : hosts) {
-        host->start("chat", [&trial, hall, name = host->name(), with_protocols] {
-            return name == "room" ? host_room(trial, with_protocols) : visit(trial, *hall, name);
-        });
-    }
-    trial.run(
-        [&] {
-            return trial.is_quiet() && std::all_of(hosts.begin(), hosts.end(), [&](const auto& host) {
-                       return host.get() == &room || host->status("chat").has_value();
-                   });
-        },
-        2h);
-    for (const auto& host : hosts) {
-        trial.require(host->status("chat") == 0, host->name() + " ended with a failure");
-    }
+    trial.run_hosts({"room"}, clients, quiet_from, [&trial, hall, with_protocols](const std::string& host) {
+        return host == "room" ? host_room(trial, with_protocols) : visit(trial, *hall, host);
+    });
     trial.require(hall->visits_begun == hall->visits_ended, "a visit never ended");
 }
 

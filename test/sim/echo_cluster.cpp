@@ -11,6 +11,9 @@
 #include <chrono>
 #include <functional>
 #include <optional>
+#include <set>
+#include <string>
+#include <vector>
 
 namespace lariat::test {
 namespace {
@@ -182,8 +185,7 @@ Task<> stream_on(Trial& trial, Random random) {
 }
 
 Task<> stream_several(TaskScope& scope, Trial& trial, Random random) {
-    const std::uint64_t count = random.between(1, 3);
-    for (std::uint64_t i = 0; i < count; ++i) scope.spawn(stream_on, std::ref(trial), random.fork(std::to_string(i)));
+    spawn_some(scope, random, stream_on, trial);
     co_return;
 }
 
@@ -197,35 +199,17 @@ int ask(Trial& trial, const std::string& name) {
 
 void echo_cluster(Trial& trial) {
     Random random = trial.random("hosts");
-    const std::uint64_t servers = random.between(1, 3);
+    std::vector<std::string> servers(random.between(1, 3));
+    for (std::size_t i = 0; i < servers.size(); ++i) servers[i] = "server" + std::to_string(i);
     const std::uint64_t clients = random.between(1, 3);
-    for (std::uint64_t i = 0; i < servers; ++i) trial.world.add_host("server" + std::to_string(i));
-    for (std::uint64_t i = 0; i < clients; ++i) trial.world.add_host("client" + std::to_string(i));
-    trial.draw_links();
-    trial.draw_faults(quiet_from);
-    for (const auto& host : trial.world.hosts()) {
-        if (host->name().find("server") == 0) {
-            const bool protocol = random.chance(500);
-            host->start("echo", [&trial, name = host->name(), protocol] {
-                return protocol ? serve_protocol(trial, name) : serve_task(trial, name);
-            });
-        } else {
-            host->start("ask", [&trial, name = host->name()] { return ask(trial, name); });
-        }
+    std::set<std::string> protocols;
+    for (const std::string& server : servers) {
+        if (random.chance(500)) protocols.insert(server);
     }
-    trial.run(
-        [&trial] {
-            if (!trial.is_quiet()) return false;
-            const auto& hosts = trial.world.hosts();
-            return std::all_of(hosts.begin(), hosts.end(), [](const auto& host) {
-                return host->name().find("client") != 0 || host->status("ask").has_value();
-            });
-        },
-        2h);
-    for (const auto& host : trial.world.hosts()) {
-        const bool client = host->name().find("client") == 0;
-        trial.require(host->status(client ? "ask" : "echo") == 0, host->name() + " ended with a failure");
-    }
+    trial.run_hosts(servers, clients, quiet_from, [&trial, protocols](const std::string& host) {
+        if (host.starts_with("client")) return ask(trial, host);
+        return protocols.contains(host) ? serve_protocol(trial, host) : serve_task(trial, host);
+    });
 }
 
 }  // namespace lariat::test

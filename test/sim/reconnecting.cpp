@@ -338,26 +338,9 @@ int use(Trial& trial, Requests& requests, const std::string& name) {
 void reconnecting(Trial& trial) {
     const auto requests = std::make_shared<Requests>();
     const std::uint64_t clients = trial.random("hosts").between(1, 3);
-    sim::Host& server = trial.world.add_host("server");
-    for (std::uint64_t i = 0; i < clients; ++i) trial.world.add_host("client" + std::to_string(i));
-    trial.draw_links();
-    trial.draw_faults(quiet_from);
-    const auto& hosts = trial.world.hosts();
-    for (const auto& host : hosts) {
-        host->start("service", [&trial, requests, name = host->name()] {
-            return name == "server" ? serve(trial, *requests) : use(trial, *requests, name);
-        });
-    }
-    trial.run(
-        [&] {
-            return trial.is_quiet() && std::all_of(hosts.begin(), hosts.end(), [&](const auto& host) {
-                       return host.get() == &server || host->status("service").has_value();
-                   });
-        },
-        2h);
-    for (const auto& host : hosts) {
-        trial.require(host->status("service") == 0, host->name() + " ended with a failure");
-    }
+    trial.run_hosts({"server"}, clients, quiet_from, [&trial, requests](const std::string& host) {
+        return host == "server" ? serve(trial, *requests) : use(trial, *requests, host);
+    });
 }
 
 }  // namespace lariat::test

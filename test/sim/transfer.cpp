@@ -11,6 +11,8 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <string>
+#include <vector>
 
 namespace lariat::test {
 namespace {
@@ -90,10 +92,7 @@ Task<> transfer_on(Trial& trial, Transfers& transfers, Random random) {
 }
 
 Task<> transfer_several(TaskScope& scope, Trial& trial, Transfers& transfers, Random random) {
-    const std::uint64_t count = random.between(1, 3);
-    for (std::uint64_t i = 0; i < count; ++i) {
-        scope.spawn(transfer_on, std::ref(trial), std::ref(transfers), random.fork(std::to_string(i)));
-    }
+    spawn_some(scope, random, transfer_on, trial, transfers);
     co_return;
 }
 
@@ -115,27 +114,12 @@ void transfer(Trial& trial) {
     const auto transfers = std::make_shared<Transfers>();
     transfers->servers = random.between(1, 2);
     const std::uint64_t clients = random.between(1, 2);
-    for (std::uint64_t i = 0; i < transfers->servers; ++i) trial.world.add_host("server" + std::to_string(i));
-    for (std::uint64_t i = 0; i < clients; ++i) trial.world.add_host("client" + std::to_string(i));
-    trial.draw_links();
-    trial.draw_faults(quiet_from);
-    for (const auto& host : trial.world.hosts()) {
-        const bool serves = host->name().starts_with("server");
-        host->start("transfer", [&trial, transfers, name = host->name(), serves] {
-            return serves ? serve(trial, *transfers, name) : move_bytes(trial, *transfers, name);
-        });
-    }
-    const auto& hosts = trial.world.hosts();
-    trial.run(
-        [&] {
-            return trial.is_quiet() && std::all_of(hosts.begin(), hosts.end(), [](const auto& host) {
-                       return host->name().starts_with("server") || host->status("transfer").has_value();
-                   });
-        },
-        2h);
-    for (const auto& host : hosts) {
-        trial.require(host->status("transfer") == 0, host->name() + " ended with a failure");
-    }
+    std::vector<std::string> servers(transfers->servers);
+    for (std::size_t i = 0; i < servers.size(); ++i) servers[i] = "server" + std::to_string(i);
+    trial.run_hosts(servers, clients, quiet_from, [&trial, transfers](const std::string& host) {
+        const bool serves = host.starts_with("server");
+        return serves ? serve(trial, *transfers, host) : move_bytes(trial, *transfers, host);
+    });
     transfers->require_whole(trial);
 }
 

@@ -159,8 +159,27 @@ int Trial::run_program(std::string_view program, Function<int(Reactor&)> main) {
     return status;
 }
 
-void Trial::run(Function<bool()> done, Duration at_most) {
-    const sim::World::Outcome outcome = world.run_until(std::move(done), at_most);
+void Trial::run_hosts(const std::vector<std::string>& servers, std::uint64_t clients, Duration quiet_from,
+                      Function<int(const std::string& host)> main) {
+    for (const std::string& name : servers) world.add_host(name);
+    for (std::uint64_t i = 0; i < clients; ++i) world.add_host("client" + std::to_string(i));
+    draw_links();
+    draw_faults(quiet_from);
+    const auto& hosts = world.hosts();
+    const auto shared = std::make_shared<Function<int(const std::string&)>>(std::move(main));
+    for (const auto& host : hosts) {
+        host->start("main", [shared, name = host->name()] { return (*shared)(name); });
+    }
+    run([&] {
+        return is_quiet() && std::all_of(hosts.begin(), hosts.end(), [](const auto& host) {
+                   return !host->name().starts_with("client") || host->status("main").has_value();
+               });
+    });
+    for (const auto& host : hosts) require(host->status("main") == 0, host->name() + " ended with a failure");
+}
+
+void Trial::run(Function<bool()> done) {
+    const sim::World::Outcome outcome = world.run_until(std::move(done), 2h);
     require(outcome == sim::World::Outcome::reached,
             outcome == sim::World::Outcome::stuck ? "every program waits for something that never comes"
                                                   : "it was not done in time, though the network was whole again");

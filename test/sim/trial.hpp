@@ -2,6 +2,7 @@
 // Trial: one seed's run of a scenario: a world, the faults that befall it, and what was found wrong.
 #pragma once
 
+#include <lariat/coro/task_scope.hpp>
 #include <lariat/io/base/log.hpp>
 #include <lariat/io/base/random.hpp>
 #include <lariat/io/sim/world.hpp>
@@ -9,6 +10,7 @@
 #include <lariat/runtime/reactor.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,8 +39,11 @@ public:
     /// Whatever a program cannot notice goes on for ever; what it sees as errors ends when it gets quiet. Nothing of
     /// the reactor's may be left over when `main` has returned.
     int run_program(std::string_view program, Function<int(Reactor&)> main);
-    /// Runs until `done()`, ends all programs, and requires that none failed.
-    void run(Function<bool()> done, Duration at_most);
+    /// What a scenario comes to: hosts called `servers`, and "client0" and so on; links and faults are drawn, and
+    /// `main(host)` is the program of each. Runs until it is quiet and the programs of all clients have ended, ends the
+    /// others, and requires that none failed.
+    void run_hosts(const std::vector<std::string>& servers, std::uint64_t clients, Duration quiet_from,
+                   Function<int(const std::string& host)> main);
 
     void require(bool holds, std::string_view what) {
         if (!holds) violated(what);
@@ -59,6 +64,7 @@ public:
 private:
     class Machine;
 
+    void run(Function<bool()> done);
     void violated(std::string_view what);
     void befall(Random& random);
     void call_from_outside();
@@ -81,6 +87,15 @@ auto insist(F listen) {
         } catch (const CannotListenError&) {
             if (i == patience) throw;
         }
+    }
+}
+
+/// Spawns one, two or three of `one(arguments..., Random)`.
+template <class F, class... A>
+void spawn_some(TaskScope& scope, Random& random, F one, A&... arguments) {
+    const std::uint64_t count = random.between(1, 3);
+    for (std::uint64_t i = 0; i < count; ++i) {
+        scope.spawn(one, std::ref(arguments)..., random.fork(std::to_string(i)));
     }
 }
 
