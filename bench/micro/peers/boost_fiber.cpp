@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "../measure.hpp"
+#include "hand_over.hpp"
 #include "peers.hpp"
 
 #include <boost/fiber/all.hpp>
@@ -19,6 +20,7 @@ void yield_in_turn() {
 
 class Semaphore {
 public:
+    explicit Semaphore(int count) : count_(count) {}
     void acquire() {
         std::unique_lock<boost::fibers::mutex> lock(mutex_);
         condition_.wait(lock, [this] { return count_ > 0; });
@@ -35,22 +37,9 @@ public:
 private:
     boost::fibers::mutex mutex_;
     boost::fibers::condition_variable condition_;
-    int count_ = 0;
+    int count_;
 };
-void hand_over() {
-    Semaphore asked, answered;
-    boost::fibers::fiber other([&] {
-        for (int i = 0; i < times / 2; ++i) {
-            asked.acquire();
-            answered.release();
-        }
-    });
-    for (int i = 0; i < times / 2; ++i) {
-        asked.release();
-        answered.acquire();
-    }
-    other.join();
-}
+void hand_over_between_fibers() { hand_over<boost::fibers::fiber, Semaphore>(times); }
 
 void start_and_join() {
     for (int i = 0; i < times; ++i) boost::fibers::fiber([] {}).join();
@@ -60,7 +49,7 @@ void start_and_join() {
 
 void measure_boost_fiber() {
     print_line("Boost.Fiber: yield()", cost_of_steps(times, 500, yield_in_turn), -1, -1);
-    print_line("Boost.Fiber: hand-over by semaphore", cost_of_steps(times, 200, hand_over), -1, -1);
+    print_line("Boost.Fiber: hand-over by semaphore", cost_of_steps(times, 200, hand_over_between_fibers), -1, -1);
     print_line("Boost.Fiber: start and join", cost_of_steps(times, 100, start_and_join), -1, -1);
 }
 

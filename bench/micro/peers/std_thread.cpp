@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "../measure.hpp"
+#include "hand_over.hpp"
 #include "peers.hpp"
 
 #include <semaphore>
@@ -10,20 +11,7 @@ namespace {
 
 constexpr int times = 200;
 
-void hand_over_between_threads() {
-    std::binary_semaphore asked(0), answered(0);
-    std::thread other([&] {
-        for (int i = 0; i < times / 2; ++i) {
-            asked.acquire();
-            answered.release();
-        }
-    });
-    for (int i = 0; i < times / 2; ++i) {
-        asked.release();
-        answered.acquire();
-    }
-    other.join();
-}
+void hand_over_between_threads() { hand_over<std::thread, std::binary_semaphore>(times); }
 void start_and_join_threads() {
     for (int i = 0; i < times; ++i) std::thread([] {}).join();
 }
