@@ -32,16 +32,6 @@ decltype(auto) awaiter_of(A&& awaitable) {
         return static_cast<A&&>(awaitable);
     }
 }
-/// What a promise awaits in the place of an awaitable; see PromiseBase::tracing().
-template <class A>
-decltype(auto) traced_in(PromiseBase& promise, A&& awaitable) {
-    if constexpr (requires { await_in(promise, static_cast<A&&>(awaitable)); }) {
-        return await_in(promise, static_cast<A&&>(awaitable));
-    } else {
-        return static_cast<A&&>(awaitable);
-    }
-}
-
 template <class A>
 class ResultAwaiter {
     using Awaited = decltype(traced_in(std::declval<PromiseBase&>(), std::declval<A>()));

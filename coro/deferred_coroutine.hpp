@@ -68,9 +68,9 @@ public:
                       "twice when they are temporaries of such an expression (GCC PR 107288)");
         set_wait_location(where);
         if constexpr (is_hidden<std::remove_cvref_t<A>>) {
-            return tracing(awaited.unwrap(*this));
+            return traced_in(*this, awaited.unwrap(*this));
         } else if constexpr (HasCoAwait<A> || IsAwaiter<A>) {
-            return tracing(std::forward<A>(awaited));
+            return traced_in(*this, std::forward<A>(awaited));
         } else {
             return ValueAwaiter<A>(std::forward<A>(awaited));
         }

@@ -104,16 +104,6 @@ public:
     static void operator delete(void* frame, std::size_t size) noexcept { release_frame(frame, size); }
 
 protected:
-    /// What an await_transform makes of what is awaited: an awaiter that stores what it throws in raised(), where there
-    /// is one, and otherwise the object itself.
-    template <class A>
-    decltype(auto) tracing(A&& awaited) {
-        if constexpr (requires { await_in(*this, static_cast<A&&>(awaited)); }) {
-            return await_in(*this, static_cast<A&&>(awaited));
-        } else {
-            return static_cast<A&&>(awaited);
-        }
-    }
     /// The exception being handled, which ends the coroutine: with the trace it had if an await raised it, and with the
     /// place of the coroutine added.
     Failure& note_unhandled() noexcept {
@@ -130,6 +120,17 @@ private:
     std::source_location body_location_;
     Failure raised_;
 };
+
+/// What is awaited in the place of `awaited`, by an await_transform for one: an awaiter that stores what it throws in
+/// promise.raised(), where there is one, and otherwise the object itself.
+template <class A>
+decltype(auto) traced_in(PromiseBase& promise, A&& awaited) {
+    if constexpr (requires { await_in(promise, static_cast<A&&>(awaited)); }) {
+        return await_in(promise, static_cast<A&&>(awaited));
+    } else {
+        return static_cast<A&&>(awaited);
+    }
+}
 
 /// Says where the thread is while it runs a coroutine.
 class Running {

@@ -79,10 +79,10 @@ public:
                       "this awaitable is an aggregate that owns something; g++ 12 destroys such temporaries of a "
                       "co_await expression twice (PR 107288): give the class a constructor");
         if constexpr (is_hidden<std::remove_cvref_t<A>>) {
-            return tracing(awaitable.unwrap(*this));
+            return traced_in(*this, awaitable.unwrap(*this));
         } else {
             set_wait_location(where);
-            return tracing(static_cast<A&&>(awaitable));
+            return traced_in(*this, static_cast<A&&>(awaitable));
         }
     }
 
