@@ -7,6 +7,7 @@
 #include <lariat/coro/with_timeout.hpp>
 #include <lariat/test/support/coro_world.hpp>
 #include <lariat/test/support/faults.hpp>
+#include <lariat/test/support/io_world.hpp>
 #include <lariat/test/support/sim_network.hpp>
 #include <lariat/test/support/temporary_directory.hpp>
 
@@ -82,12 +83,6 @@ LARIAT_BACKEND_TEST_CASE("what fails says what was asked of which file") {
     test::run_on(backend_kind, fail, directory.path_of("nothing"));
 }
 
-std::string letters(std::size_t size) {
-    std::string text(size, ' ');
-    for (std::size_t i = 0; i < size; ++i) text[i] = static_cast<char>('a' + i % 23);
-    return text;
-}
-
 /// Runs `function(arguments...)` with `plan` between it and the backend.
 template <class F, class... A>
 io::FaultCounts run_faulty(io::BackendKind kind, const io::FaultPlan& plan, F function, A... arguments) {
@@ -102,7 +97,7 @@ io::FaultCounts run_faulty(io::BackendKind kind, const io::FaultPlan& plan, F fu
 }
 
 Task<> write_and_read_much(std::string path) {
-    const std::string text = letters(300);
+    const std::string text = test::pattern(300);
     File file = co_await open_file(path, create);
     co_await file.write_at(0, text);
     CHECK(co_await read_all(file) == text);

@@ -5,16 +5,15 @@
 #include <lariat/io/record/record_backend.hpp>
 #include <lariat/io/record/replay_backend.hpp>
 #include <lariat/test/support/child.hpp>
+#include <lariat/test/support/temporary_directory.hpp>
 
 #include <doctest/doctest.h>
 
 #include <cstdio>
-#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <memory>
 #include <string>
-#include <unistd.h>
 #include <utility>
 
 namespace lariat::test {
@@ -22,15 +21,7 @@ namespace lariat::test {
 /// A file of its own, removed at the end.
 class TemporaryFile {
 public:
-    TemporaryFile() {
-        const char* folder = std::getenv("TMPDIR");
-        path_ = std::string(folder && *folder ? folder : "/tmp") + "/lariat-test-XXXXXX";
-        const UniqueFd fd(::mkstemp(path_.data()));
-        REQUIRE(fd);
-    }
-    TemporaryFile(const TemporaryFile&) = delete;
-    TemporaryFile& operator=(const TemporaryFile&) = delete;
-    ~TemporaryFile() { ::unlink(path_.c_str()); }
+    TemporaryFile() { set_bytes(""); }
 
     [[nodiscard]] const std::string& path() const noexcept { return path_; }
     [[nodiscard]] std::string bytes() const {
@@ -40,7 +31,8 @@ public:
     void set_bytes(const std::string& bytes) const { std::ofstream(path_, std::ios::binary) << bytes; }
 
 private:
-    std::string path_;
+    TemporaryDirectory directory_;
+    std::string path_ = directory_.path_of("file");
 };
 
 /// What `body`, which is to die, wrote to stderr; how it ended when it did not abort.
