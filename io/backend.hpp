@@ -90,6 +90,8 @@ public:
     virtual int open_socket(int domain, int type) noexcept = 0;
     virtual int bind(int fd, const Address& address) noexcept = 0;
     virtual int listen(int fd, int backlog) noexcept = 0;
+    /// Says whom a datagram socket sends to and hears from, at once; connect(2). For streams there is ConnectOp.
+    virtual int connect(int fd, const Address& to) noexcept = 0;
     virtual int local_address(int fd, Address& address) noexcept = 0;
     virtual int peer_address(int fd, Address& address) noexcept = 0;
     virtual int set_option(int fd, int level, int name, const void* value, socklen_t size) noexcept = 0;
@@ -104,6 +106,9 @@ public:
 
     /// Sends what fits at once; -EAGAIN when nothing does. No SendOp may be in flight on `fd`.
     virtual std::ptrdiff_t try_send(int fd, std::span<const iovec> parts) noexcept = 0;
+    /// Sends one datagram to `to`, or to whom connect() said when that is no address. It goes whole or not at all:
+    /// -EAGAIN when there is no room, which PollOp waits for; -EMSGSIZE when no datagram can be that long.
+    virtual std::ptrdiff_t try_send_to(int fd, std::span<const iovec> parts, const Address& to) noexcept = 0;
     /// Accepts one waiting connection; -EAGAIN when there is none. No AcceptOp may be in flight on `fd`.
     virtual int try_accept(int fd) noexcept = 0;
 

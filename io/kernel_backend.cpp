@@ -30,10 +30,18 @@ auto uninterrupted(Call call) noexcept -> decltype(call()) {
 
 int outcome(int result) noexcept { return result < 0 ? -errno : result; }
 
+msghdr header_of(std::span<const iovec> parts) noexcept {
+    msghdr header{};
+    header.msg_iov = const_cast<iovec*>(parts.data());
+    header.msg_iovlen = std::min<std::size_t>(parts.size(), IOV_MAX);
+    return header;
+}
+
 }  // namespace
 
 KernelBackend::KernelBackend(const BackendOptions& options)
     : pool_(&BufferPool::create(options.receive_buffer_size(), options.receive_buffers())),
+      datagram_pool_(&BufferPool::create(datagram_header + ReceiveFromOp::most_bytes, options.datagram_buffers())),
       wake_fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
     if (!wake_fd_) {
         const int error = errno;
@@ -65,6 +73,10 @@ int KernelBackend::bind(int fd, const Address& address) noexcept {
 }
 
 int KernelBackend::listen(int fd, int backlog) noexcept { return outcome(::listen(fd, backlog)); }
+
+int KernelBackend::connect(int fd, const Address& to) noexcept {
+    return uninterrupted([&] { return ::connect(fd, to.data(), to.size()); });
+}
 
 int KernelBackend::local_address(int fd, Address& address) noexcept {
     sockaddr_storage storage;
@@ -113,12 +125,23 @@ std::ptrdiff_t KernelBackend::try_send(int fd, std::span<const iovec> parts) noe
     if (parts.size() == 1) {
         sent = uninterrupted([&] { return ::send(fd, parts[0].iov_base, parts[0].iov_len, flags); });
     } else {
-        msghdr header{};
-        header.msg_iov = const_cast<iovec*>(parts.data());
-        header.msg_iovlen = std::min<std::size_t>(parts.size(), IOV_MAX);
+        const msghdr header = header_of(parts);
         sent = uninterrupted([&] { return ::sendmsg(fd, &header, flags); });
     }
     if (sent == -ENOBUFS) sent = -EAGAIN;  // the interface's queue is full, which passes like a full socket
+    if (sent == -EAGAIN) ++statistics_.sends_refused;
+    return sent;
+}
+
+std::ptrdiff_t KernelBackend::try_send_to(int fd, std::span<const iovec> parts, const Address& to) noexcept {
+    ++statistics_.sends;
+    msghdr header = header_of(parts);
+    if (parts.size() > IOV_MAX) return -EMSGSIZE;
+    if (to.family() != Address::Family::none) {
+        header.msg_name = const_cast<sockaddr*>(to.data());
+        header.msg_namelen = to.size();
+    }
+    const ssize_t sent = uninterrupted([&] { return ::sendmsg(fd, &header, MSG_NOSIGNAL | MSG_DONTWAIT); });
     if (sent == -EAGAIN) ++statistics_.sends_refused;
     return sent;
 }
@@ -171,6 +194,30 @@ std::ptrdiff_t KernelBackend::receive_now(int fd, Buffer& into) noexcept {
     }
     const ssize_t got = uninterrupted([&] { return ::recv(fd, chunk->data, chunk->capacity, MSG_DONTWAIT); });
     Buffer buffer(*chunk, 0, got > 0 ? static_cast<std::size_t>(got) : 0);  // gives the chunk back when it stays here
+    if (got > 0) into = std::move(buffer);
+    return got;
+}
+
+std::ptrdiff_t KernelBackend::receive_from_now(ReceiveFromOp& op, Buffer& into) noexcept {
+    Chunk* chunk = datagram_pool_->acquire();
+    if (!chunk) {
+        ++statistics_.pool_exhausted;
+        chunk = &allocate_chunk(datagram_pool_->chunk_size());
+    }
+    sockaddr_storage name;
+    iovec part{chunk->data, ReceiveFromOp::most_bytes};
+    msghdr header{};
+    header.msg_name = &name;
+    header.msg_namelen = sizeof name;
+    header.msg_iov = &part;
+    header.msg_iovlen = 1;
+    const ssize_t got = uninterrupted([&] { return ::recvmsg(op.fd, &header, MSG_DONTWAIT); });
+    Buffer buffer(*chunk, 0, got > 0 ? static_cast<std::size_t>(got) : 0);
+    op.from = {};
+    op.truncated = false;
+    if (got < 0) return got;
+    op.from = Address::from_sockaddr(reinterpret_cast<sockaddr*>(&name), header.msg_namelen);
+    op.truncated = (header.msg_flags & MSG_TRUNC) != 0;
     if (got > 0) into = std::move(buffer);
     return got;
 }

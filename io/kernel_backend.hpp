@@ -19,17 +19,20 @@ public:
     BackendOptions& completion_entries(unsigned count) noexcept { return completion_entries_ = count, *this; }
     BackendOptions& receive_buffers(unsigned limit) noexcept { return receive_buffers_ = limit, *this; }
     BackendOptions& receive_buffer_size(unsigned bytes) noexcept { return receive_buffer_size_ = bytes, *this; }
+    BackendOptions& datagram_buffers(unsigned limit) noexcept { return datagram_buffers_ = limit, *this; }
 
     [[nodiscard]] unsigned submission_entries() const noexcept { return submission_entries_; }
     [[nodiscard]] unsigned completion_entries() const noexcept { return completion_entries_; }
     [[nodiscard]] unsigned receive_buffers() const noexcept { return receive_buffers_; }
     [[nodiscard]] unsigned receive_buffer_size() const noexcept { return receive_buffer_size_; }
+    [[nodiscard]] unsigned datagram_buffers() const noexcept { return datagram_buffers_; }
 
 private:
     unsigned submission_entries_ = 1024;
     unsigned completion_entries_ = 8192;
     unsigned receive_buffers_ = 256;            // a power of two; 4 MiB with the size below
     unsigned receive_buffer_size_ = 16 * 1024;  // one TLS record, one large message
+    unsigned datagram_buffers_ = 64;            // a power of two; 4 MiB if every datagram were of the longest
 };
 
 class KernelBackend : public Backend {
@@ -40,6 +43,7 @@ public:
     int open_socket(int domain, int type) noexcept override;
     int bind(int fd, const Address& address) noexcept override;
     int listen(int fd, int backlog) noexcept override;
+    int connect(int fd, const Address& to) noexcept override;
     int local_address(int fd, Address& address) noexcept override;
     int peer_address(int fd, Address& address) noexcept override;
     int set_option(int fd, int level, int name, const void* value, socklen_t size) noexcept override;
@@ -48,6 +52,7 @@ public:
     void close(int fd) noexcept override;
     int adopt(int fd) noexcept override;
     std::ptrdiff_t try_send(int fd, std::span<const iovec> parts) noexcept override;
+    std::ptrdiff_t try_send_to(int fd, std::span<const iovec> parts, const Address& to) noexcept override;
     int try_accept(int fd) noexcept override;
     [[nodiscard]] TimePoint now() noexcept override;
     [[nodiscard]] std::uint64_t random() noexcept override;
@@ -70,8 +75,15 @@ protected:
     /// recv(2) into a chunk of the pool or, when none is left, of the heap. The buffer is empty unless the result is
     /// positive.
     std::ptrdiff_t receive_now(int fd, Buffer& into) noexcept;
+    /// The same with recvmsg(2) and a buffer for datagrams; also says who sent it.
+    std::ptrdiff_t receive_from_now(ReceiveFromOp& op, Buffer& into) noexcept;
+
+    /// What a ring puts in front of a datagram: io_uring_recvmsg_out and the sender's address.
+    static constexpr std::size_t datagram_name_room = 112;
+    static constexpr std::size_t datagram_header = 16 + datagram_name_room;
 
     BufferPoolPtr pool_;
+    BufferPoolPtr datagram_pool_;
     std::size_t descriptors_ = 0;
 
 private:

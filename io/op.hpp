@@ -22,19 +22,20 @@
 namespace lariat::io {
 
 enum class Verb : std::uint8_t {
-    accept,   ///< multishot; result: a connected descriptor, non-blocking and close-on-exec
-    connect,  ///< result: 0
-    receive,  ///< multishot; result: bytes in `buffer`, 0 at the end of the stream
-    send,     ///< result: bytes sent; short only when an error or a cancellation cut it
-    poll,     ///< one shot; result: the poll(2) events that are true
-    file,     ///< one shot; result: what FileRequest::Action says
+    accept,        ///< multishot; result: a connected descriptor, non-blocking and close-on-exec
+    connect,       ///< result: 0
+    receive,       ///< multishot; result: bytes in `buffer`, 0 at the end of the stream
+    send,          ///< result: bytes sent; short only when an error or a cancellation cut it
+    poll,          ///< one shot; result: the poll(2) events that are true
+    file,          ///< one shot; result: what FileRequest::Action says
+    receive_from,  ///< multishot; result: bytes of a datagram in `buffer`, 0 for an empty one
 };
 
 /// One result of an operation. Whoever handles it owns what is in it.
 struct Completion {
     std::int32_t result;  ///< what the verb says, or a negative errno
     bool more;            ///< the operation is still in flight and will complete again
-    Buffer buffer;        ///< receive only
+    Buffer buffer;        ///< receive and receive_from only
 };
 
 class Op {
@@ -87,6 +88,36 @@ public:
 class ReceiveOp final : public Op {
 public:
     ReceiveOp(Handler handler, void* owner_) noexcept : Op(Verb::receive, handler, owner_) {}
+};
+
+/// Receives datagrams until it fails or is cancelled, each whole and with its sender. An error that an earlier datagram
+/// of ours has brought back, such as -ECONNREFUSED, is reported with more = true and does not end it.
+class ReceiveFromOp final : public Op {
+public:
+    /// The longest datagram that comes whole; UDP has none that is longer.
+    static constexpr std::size_t most_bytes = 64 * 1024;
+
+    ReceiveFromOp(Handler handler, void* owner_) noexcept : Op(Verb::receive_from, handler, owner_) {}
+    /// True for the errors that a datagram sent earlier may bring back: ip(7), "Error handling", icmp(7), and what IPv6
+    /// adds.
+    static bool error_passes(int error) noexcept {
+        switch (error) {
+        case ECONNREFUSED:
+        case EHOSTUNREACH:
+        case ENETUNREACH:
+        case ENOPROTOOPT:
+        case EHOSTDOWN:
+        case ENONET:
+        case EPROTO:
+        case EACCES:
+        case EMSGSIZE:
+        case EOPNOTSUPP: return true;
+        default: return false;
+        }
+    }
+
+    Address from;            ///< set for each completion; none for an unnamed UNIX socket
+    bool truncated = false;  ///< set for each completion: there was more than most_bytes
 };
 
 /// Sends all of its parts, waiting for room as often as it takes. At most one per stream may be in flight: sends that

@@ -6,6 +6,7 @@
 #include <lariat/runtime/connect_attempt.hpp>   // IWYU pragma: export
 #include <lariat/runtime/connection.hpp>        // IWYU pragma: export
 #include <lariat/runtime/connection_error.hpp>  // IWYU pragma: export
+#include <lariat/runtime/datagram_socket.hpp>   // IWYU pragma: export
 #include <lariat/runtime/delayed_call.hpp>      // IWYU pragma: export
 #include <lariat/runtime/failure.hpp>           // IWYU pragma: export
 #include <lariat/runtime/file_descriptor.hpp>   // IWYU pragma: export

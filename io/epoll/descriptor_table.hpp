@@ -18,7 +18,7 @@ struct DescriptorEntry {
     /// Bits of `pending`: directions for which the kernel reported something that dispatch() has not looked at.
     enum Direction : std::uint8_t { reading = 1, writing = 2, polling = 4 };
 
-    Op* reader = nullptr;  ///< receive or accept
+    Op* reader = nullptr;  ///< receive, receive_from or accept
     Op* writer = nullptr;  ///< connect or send
     Op* polls = nullptr;   ///< any number, linked through the operations
 

@@ -64,6 +64,7 @@ void EpollBackend::submit(Op& op) noexcept {
     // What was reported before is not about this operation; the kernel repeats what is still true.
     switch (op.verb()) {
     case Verb::receive:
+    case Verb::receive_from:
     case Verb::accept:
         LARIAT_CHECK(!entry.reader, "only one receive or accept at a time can be in flight on a descriptor");
         entry.reader = &op;

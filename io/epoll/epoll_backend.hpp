@@ -8,7 +8,7 @@
 //
 // What differs from io_uring and is allowed by Backend's contract: connecting a UNIX stream socket to a full backlog
 // fails with -EAGAIN (connect(2)) instead of waiting, because the kernel does not tell when there is room; and at most
-// one receive or accept and one connect or send may be in flight per descriptor (any number of polls).
+// one receive, receive_from or accept and one connect or send may be in flight per descriptor (any number of polls).
 #pragma once
 
 #include <lariat/io/base/unique_fd.hpp>
@@ -44,7 +44,9 @@ public:
     int try_accept(int fd) noexcept override;
     void close(int fd) noexcept override;
 
-    [[nodiscard]] Ledger ledger() const noexcept override { return {operations_, descriptors_, pool_->outstanding()}; }
+    [[nodiscard]] Ledger ledger() const noexcept override {
+        return {operations_, descriptors_, pool_->outstanding() + datagram_pool_->outstanding()};
+    }
 
 private:
     // Registrations (epoll_backend.cpp).
@@ -67,6 +69,9 @@ private:
     std::size_t run_event(int fd, std::size_t budget) noexcept;
     std::size_t run_receive(int fd, Op& op) noexcept;
     std::size_t run_accept(int fd, Op& op, std::size_t budget) noexcept;
+    std::size_t run_receive_from(int fd, ReceiveFromOp& op, std::size_t budget) noexcept;
+    template <class Take>
+    std::size_t run_several(int fd, Op& op, std::size_t budget, bool (*error_passes)(int), Take take) noexcept;
     std::size_t run_connect(int fd, ConnectOp& op) noexcept;
     std::size_t run_send(int fd, SendOp& op) noexcept;
     void take_polls(DescriptorEntry& entry, int fd) noexcept;

@@ -12,9 +12,9 @@
 namespace lariat::io {
 namespace {
 
-// Connections taken per report of a listening socket: as many as io_uring takes before it lets others run
+// Connections or datagrams taken per report of a socket: as many as io_uring takes before it lets others run
 // (MULTISHOT_MAX_RETRY in the kernel's io_uring/net.c).
-constexpr int accept_batch = 32;
+constexpr int multishot_batch = 32;
 
 // Op::slot_ holds a number: twice the bytes sent so far while a send is in flight, and 2 * result + 1 for an operation
 // that waits for its handler in the list of the finished ones.
@@ -33,7 +33,8 @@ bool is_result(void* slot) noexcept { return (reinterpret_cast<std::uintptr_t>(s
 std::uint8_t direction_of(const Op& op) noexcept {
     switch (op.verb()) {
     case Verb::accept:
-    case Verb::receive: return DescriptorEntry::reading;
+    case Verb::receive:
+    case Verb::receive_from: return DescriptorEntry::reading;
     case Verb::connect:
     case Verb::send: return DescriptorEntry::writing;
     case Verb::poll:
@@ -92,7 +93,9 @@ std::size_t EpollBackend::run_event(int fd, std::size_t budget) noexcept {
         entry.pending = without(entry.pending, DescriptorEntry::reading);
         Op* op = entry.reader;
         if (!op) return 0;
-        return op->verb() == Verb::receive ? run_receive(fd, *op) : run_accept(fd, *op, budget);
+        if (op->verb() == Verb::receive) return run_receive(fd, *op);
+        if (op->verb() == Verb::accept) return run_accept(fd, *op, budget);
+        return run_receive_from(fd, static_cast<ReceiveFromOp&>(*op), budget);
     }
     if ((entry.pending & DescriptorEntry::writing) != 0) {
         entry.pending = without(entry.pending, DescriptorEntry::writing);
@@ -128,17 +131,29 @@ std::size_t EpollBackend::run_receive(int fd, Op& op) noexcept {
 }
 
 std::size_t EpollBackend::run_accept(int fd, Op& op, std::size_t budget) noexcept {
+    return run_several(fd, op, budget, accept_error_passes, [&](Buffer&) { return try_accept(fd); });
+}
+
+std::size_t EpollBackend::run_receive_from(int fd, ReceiveFromOp& op, std::size_t budget) noexcept {
+    return run_several(fd, op, budget, ReceiveFromOp::error_passes,
+                       [&](Buffer& into) { return static_cast<int>(receive_from_now(op, into)); });
+}
+
+// Completes `op` with what `take` gives, until there is nothing left.
+template <class Take>
+std::size_t EpollBackend::run_several(int fd, Op& op, std::size_t budget, bool (*error_passes)(int),
+                                      Take take) noexcept {
     const bool ending = op.cancel_requested();
     std::size_t done = 0;
-    for (int attempt = 0; attempt < accept_batch && done < budget; ++attempt) {
-        const int accepted = try_accept(fd);
-        if (accepted == -EAGAIN) break;
+    for (int attempt = 0; attempt < multishot_batch && done < budget; ++attempt) {
+        Completion completion{0, true, {}};
+        completion.result = take(completion.buffer);
+        if (completion.result == -EAGAIN) break;
         ++done;
-        if (accepted < 0 && !accept_error_passes(-accepted)) {
-            end(op, accepted);
+        if (completion.result < 0 && !error_passes(-completion.result)) {
+            end(op, completion.result);
             return done;
         }
-        Completion completion{accepted, true, {}};
         complete(op, completion);
         if (table_[fd].reader != &op) return done;  // cancelled by its handler
     }

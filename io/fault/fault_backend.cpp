@@ -59,7 +59,7 @@ struct FaultBackend::Request {
 
     FaultBackend& backend;
     Op* user = nullptr;
-    std::variant<std::monostate, AcceptOp, ConnectOp, ReceiveOp, SendOp, PollOp, FileOp> storage;
+    std::variant<std::monostate, AcceptOp, ConnectOp, ReceiveOp, SendOp, PollOp, FileOp, ReceiveFromOp> storage;
     Op* below = nullptr;  // in `storage`
     std::uint64_t serial = 0;
     std::uint32_t posted = 0;     // completions on their way to the user or there
@@ -152,6 +152,15 @@ std::ptrdiff_t FaultBackend::try_send(int fd, std::span<const iovec> parts) noex
     return taken;
 }
 
+std::ptrdiff_t FaultBackend::try_send_to(int fd, std::span<const iovec> parts, const Address& to) noexcept {
+    ++statistics_.sends;
+    if (draw(Fault::failed_transfer)) return -ENOMEM;
+    if (draw(Fault::no_buffers)) return -ENOBUFS;
+    const std::ptrdiff_t taken = storm() ? -EAGAIN : below_->try_send_to(fd, parts, to);
+    if (taken == -EAGAIN) ++statistics_.sends_refused;
+    return taken;
+}
+
 const std::vector<Address>* FaultBackend::Answers::look_up(std::string_view name) const {
     return owner_.below_->simulation()->look_up(name);
 }
@@ -187,6 +196,7 @@ FaultBackend::Request& FaultBackend::make_request(Op& op) {
         break;
     }
     case Verb::receive: request.below = &request.storage.emplace<ReceiveOp>(on_completion, &request); break;
+    case Verb::receive_from: request.below = &request.storage.emplace<ReceiveFromOp>(on_completion, &request); break;
     case Verb::send: request.below = &request.storage.emplace<SendOp>(on_completion, &request); break;
     case Verb::poll: {
         auto& poll = request.storage.emplace<PollOp>(on_completion, &request);
@@ -233,7 +243,8 @@ std::int32_t FaultBackend::refuse(const Op& op) noexcept {
         }
         break;
     case Verb::file: return refuse_file(static_cast<const FileOp&>(op));
-    case Verb::receive: break;
+    case Verb::receive:
+    case Verb::receive_from: break;
     }
     return 0;
 }
@@ -335,7 +346,8 @@ void FaultBackend::completed(Request& request, Completion& completion) noexcept 
         if (more) interrupt(request);
         return;
     }
-    case Verb::receive: {
+    case Verb::receive:
+    case Verb::receive_from: {
         if (interrupted(request, completion)) return;
         const bool more = completion.more;
         post_received(request, completion);
@@ -369,15 +381,13 @@ void FaultBackend::interrupt(Request& request) noexcept {
 // delivered; so is what ends a stream, since it is said only once. An accept that failed will say so again.
 bool FaultBackend::interrupted(Request& request, Completion& completion) noexcept {
     if (completion.more || !(request.restarts || request.ends) || request.user->cancel_requested()) return false;
-    const bool accepts = request.user->verb() == Verb::accept;
-    if (accepts ? completion.result >= 0 : completion.result > 0) {
+    const Verb verb = request.user->verb();
+    const std::int32_t result = completion.result;
+    const bool passes = verb == Verb::receive_from && ReceiveFromOp::error_passes(-result);
+    if (verb == Verb::receive ? result > 0 : result >= 0 || passes) {
         completion.more = true;
-        if (accepts) {
-            post(request, std::move(completion));
-        } else {
-            post_received(request, completion);
-        }
-    } else if (!accepts && completion.result != -ECANCELED) {
+        post_received(request, completion);
+    } else if (verb != Verb::accept && result != -ECANCELED) {
         return false;
     }
     if (request.restarts) {
@@ -412,7 +422,7 @@ void FaultBackend::sent(Request& request, Completion& completion) noexcept {
 
 void FaultBackend::post_received(Request& request, Completion& completion) noexcept {
     std::uint64_t due = 0;
-    while (completion.buffer.size() > 1 && draw(Fault::short_read)) {
+    while (request.user->verb() == Verb::receive && completion.buffer.size() > 1 && draw(Fault::short_read)) {
         const std::size_t size = part_of(completion.buffer.size());
         post(request, {static_cast<std::int32_t>(size), true, completion.buffer.slice(0, size)}, due);
         completion.buffer.remove_prefix(size);
@@ -433,9 +443,15 @@ void FaultBackend::post(Request& request, Completion completion, std::uint64_t n
     const int fd = request.user->fd;
     const std::uint32_t number = request.posted++;
     const std::int32_t result = completion.result;
-    held_.push_back({&request, request.serial, number, fd, false, due, std::move(completion)});
+    Event& event =
+        held_.emplace_back(Event{&request, request.serial, number, fd, false, due, std::move(completion), {}});
+    if (request.user->verb() == Verb::receive_from) {
+        const auto& below = static_cast<const ReceiveFromOp&>(*request.below);
+        event.from = below.from;
+        event.truncated = below.truncated;
+    }
     if (chance(Fault::repeated_completion)) {
-        held_.push_back({&request, request.serial, number, fd, true, due + random_.below(2), {result, true, {}}});
+        held_.push_back({&request, request.serial, number, fd, true, due + random_.below(2), {result, true, {}}, {}});
     }
 }
 
@@ -518,6 +534,11 @@ std::size_t FaultBackend::dispatch(std::size_t budget) noexcept {
         LARIAT_CHECK(request.delivered == event.number, "the completions of an operation lost their order");
         ++request.delivered;
         Op& op = *request.user;
+        if (op.verb() == Verb::receive_from) {
+            auto& receive = static_cast<ReceiveFromOp&>(op);
+            receive.from = event.from;
+            receive.truncated = event.truncated;
+        }
         if (!event.completion.more) {
             release(request);
             --operations_;

@@ -49,6 +49,7 @@ public:
     int open_socket(int domain, int type) noexcept override;
     int bind(int fd, const Address& address) noexcept override { return below_->bind(fd, address); }
     int listen(int fd, int backlog) noexcept override { return below_->listen(fd, backlog); }
+    int connect(int fd, const Address& to) noexcept override { return below_->connect(fd, to); }
     int local_address(int fd, Address& address) noexcept override { return below_->local_address(fd, address); }
     int peer_address(int fd, Address& address) noexcept override { return below_->peer_address(fd, address); }
     int set_option(int fd, int level, int name, const void* value, socklen_t size) noexcept override {
@@ -64,6 +65,7 @@ public:
     }
     int adopt(int fd) noexcept override { return below_->adopt(fd); }
     std::ptrdiff_t try_send(int fd, std::span<const iovec> parts) noexcept override;
+    std::ptrdiff_t try_send_to(int fd, std::span<const iovec> parts, const Address& to) noexcept override;
     int try_accept(int fd) noexcept override;
 
     [[nodiscard]] TimePoint now() noexcept override { return below_->now(); }
@@ -86,6 +88,8 @@ private:
         bool copy;
         std::uint64_t due;  // the turn
         Completion completion;
+        Address from;            // of a datagram
+        bool truncated = false;  // a datagram
     };
     class Answers final : public Simulation {
     public:

@@ -16,7 +16,7 @@ enum class Fault : std::uint8_t {
     // A program cannot tell these from a slow machine, and must lose nothing.
     short_read,            ///< what arrived comes in pieces, down to one byte
     short_write,           ///< try_send() takes a part, down to one byte; a send leaves in pieces or is cut short
-    again_storm,           ///< try_send() and try_accept() find nothing to do, several times in a row
+    again_storm,           ///< try_send(), try_send_to() and try_accept() find nothing to do, several times in a row
     multishot_end,         ///< an accept or receive ends inside the kernel and is armed again; nobody above sees it
     late_submission,       ///< an operation waits some turns for a place in the queue
     late_completion,       ///< a completion comes some turns later
@@ -29,7 +29,8 @@ enum class Fault : std::uint8_t {
     slow_answer,           ///< names and threads take long, on simulated backends; FaultNames: names, on all
 
     // These are errors that a program sees.
-    no_buffers,       ///< ENOBUFS where a socket is opened, accepted or connected; sends find the socket full
+    no_buffers,       ///< ENOBUFS where a socket is opened, accepted or connected and where a datagram is sent; other
+                      ///< sends find the socket full
     no_descriptors,   ///< EMFILE where a socket or a file is opened or accepted
     no_memory,        ///< ENOMEM where a socket or a file is opened, accepted or connected
     aborted_accept,   ///< ECONNABORTED in front of a connection that is accepted

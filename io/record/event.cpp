@@ -54,6 +54,8 @@ constexpr std::array<Shape, static_cast<std::size_t>(last_event_kind) + 1> event
     {"the answer to name lookup", "n", "Anb"},
     {"taking work back from the thread pool", "n", "n"},
     {"waiting until", "t", ""},
+    {"connect", "da", "i"},
+    {"try_send_to", "danx", "i"},
 }};
 static_assert(event_shapes.back().name != nullptr, "each kind has its line");
 

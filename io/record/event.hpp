@@ -54,8 +54,10 @@ enum class EventKind : std::uint8_t {
     answer,
     withdraw,
     deadline,
+    connect,
+    try_send_to,
 };
-inline constexpr auto last_event_kind = EventKind::deadline;
+inline constexpr auto last_event_kind = EventKind::try_send_to;
 
 /// A checksum of bytes that does not depend on the pieces they come in. Finds damage, not forgery.
 class Digest {

@@ -125,6 +125,10 @@ int RecordBackend::listen(int fd, int backlog) noexcept {
     return answered(begin(EventKind::listen, fd).integer(backlog), below_->listen(fd, backlog));
 }
 
+int RecordBackend::connect(int fd, const Address& to) noexcept {
+    return answered(begin(EventKind::connect, fd).address(to), below_->connect(fd, to));
+}
+
 int RecordBackend::local_address(int fd, Address& address) noexcept {
     const int result = below_->local_address(fd, address);
     return answered(begin(EventKind::local_address, fd), result, address);
@@ -168,6 +172,11 @@ int RecordBackend::adopt(int fd) noexcept {
 std::ptrdiff_t RecordBackend::try_send(int fd, std::span<const iovec> parts) noexcept {
     const std::ptrdiff_t result = below_->try_send(fd, parts);
     return answered(begin(EventKind::try_send, fd).sent(parts), result);
+}
+
+std::ptrdiff_t RecordBackend::try_send_to(int fd, std::span<const iovec> parts, const Address& to) noexcept {
+    const std::ptrdiff_t result = below_->try_send_to(fd, parts, to);
+    return answered(begin(EventKind::try_send_to, fd).address(to).sent(parts), result);
 }
 
 int RecordBackend::try_accept(int fd) noexcept {

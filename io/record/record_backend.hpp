@@ -44,6 +44,7 @@ public:
     int open_socket(int domain, int type) noexcept override;
     int bind(int fd, const Address& address) noexcept override;
     int listen(int fd, int backlog) noexcept override;
+    int connect(int fd, const Address& to) noexcept override;
     int local_address(int fd, Address& address) noexcept override;
     int peer_address(int fd, Address& address) noexcept override;
     int set_option(int fd, int level, int name, const void* value, socklen_t size) noexcept override;
@@ -52,6 +53,7 @@ public:
     void close(int fd) noexcept override;
     int adopt(int fd) noexcept override;
     std::ptrdiff_t try_send(int fd, std::span<const iovec> parts) noexcept override;
+    std::ptrdiff_t try_send_to(int fd, std::span<const iovec> parts, const Address& to) noexcept override;
     int try_accept(int fd) noexcept override;
 
     [[nodiscard]] TimePoint now() noexcept override;

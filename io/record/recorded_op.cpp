@@ -11,8 +11,8 @@ namespace {
 // In the order of Verb. Every completion has a result and whether more follow; the numbers of received bytes are the
 // chunk's size and the room behind the bytes, which decide where a Connection puts what comes next.
 constexpr VerbShape verb_shapes[] = {
-    {"accept", "", "in"}, {"connect", "a", "in"}, {"receive", "", "innnb"},
-    {"send", "nx", "in"}, {"poll", "n", "in"},    {"file", "nnnbnnx", "innb"},
+    {"accept", "", "in"}, {"connect", "a", "in"},      {"receive", "", "innnb"},        {"send", "nx", "in"},
+    {"poll", "n", "in"},  {"file", "nnnbnnx", "innb"}, {"receive_from", "", "inannnb"},
 };
 
 void put_buffer(EventBytes& event, const Buffer& buffer) {
@@ -50,7 +50,8 @@ void put_request(EventBytes& event, const Op& op) {
     event.number(static_cast<std::uint64_t>(op.verb()));
     switch (op.verb()) {
     case Verb::accept:
-    case Verb::receive: break;
+    case Verb::receive:
+    case Verb::receive_from: break;
     case Verb::connect: event.address(static_cast<const ConnectOp&>(op).address); break;
     case Verb::send: {
         const auto& send = static_cast<const SendOp&>(op);
@@ -72,6 +73,12 @@ void put_answer(EventBytes& event, const Op& op, const Completion& completion) {
     event.number(static_cast<std::uint64_t>(op.verb())).integer(completion.result).number(completion.more ? 1 : 0);
     switch (op.verb()) {
     case Verb::receive: put_buffer(event, completion.buffer); break;
+    case Verb::receive_from: {
+        const auto& receive = static_cast<const ReceiveFromOp&>(op);
+        event.address(receive.from).number(receive.truncated ? 1 : 0);
+        put_buffer(event, completion.buffer);
+        break;
+    }
     case Verb::file: {
         const auto& file = static_cast<const FileOp&>(op);
         event.number(file.size).bytes(bytes_read(file, completion.result));
@@ -88,6 +95,13 @@ Completion take_answer(EventReader& event, Op& op, BufferPool& pool) {
     Completion completion{static_cast<std::int32_t>(event.integer()), event.number() != 0, {}};
     switch (op.verb()) {
     case Verb::receive: completion.buffer = take_buffer(event, pool); break;
+    case Verb::receive_from: {
+        auto& receive = static_cast<ReceiveFromOp&>(op);
+        receive.from = event.address();
+        receive.truncated = event.number() != 0;
+        completion.buffer = take_buffer(event, pool);
+        break;
+    }
     case Verb::file: {
         auto& file = static_cast<FileOp&>(op);
         file.size = event.number();

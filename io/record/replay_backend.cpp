@@ -174,6 +174,10 @@ int ReplayBackend::listen(int fd, int backlog) noexcept {
     return integer_answer(begin(EventKind::listen, fd).integer(backlog));
 }
 
+int ReplayBackend::connect(int fd, const Address& to) noexcept {
+    return integer_answer(begin(EventKind::connect, fd).address(to));
+}
+
 int ReplayBackend::local_address(int fd, Address& address) noexcept {
     return address_answer(begin(EventKind::local_address, fd), address);
 }
@@ -218,8 +222,16 @@ int ReplayBackend::adopt(int fd) noexcept {
 }
 
 std::ptrdiff_t ReplayBackend::try_send(int fd, std::span<const iovec> parts) noexcept {
+    return send_answer(begin(EventKind::try_send, fd).sent(parts));
+}
+
+std::ptrdiff_t ReplayBackend::try_send_to(int fd, std::span<const iovec> parts, const Address& to) noexcept {
+    return send_answer(begin(EventKind::try_send_to, fd).address(to).sent(parts));
+}
+
+std::ptrdiff_t ReplayBackend::send_answer(const EventBytes& asked) noexcept {
     ++statistics_.sends;
-    const auto result = static_cast<std::ptrdiff_t>(answer_to(begin(EventKind::try_send, fd).sent(parts)).integer());
+    const auto result = static_cast<std::ptrdiff_t>(answer_to(asked).integer());
     if (result == -EAGAIN) ++statistics_.sends_refused;
     return result;
 }

@@ -2,11 +2,13 @@
 #include <lariat/io/sim/host.hpp>
 
 #include <lariat/io/base/error.hpp>
+#include <lariat/io/sim/address_kinds.hpp>
 #include <lariat/io/sim/node.hpp>
 #include <lariat/io/sim/program.hpp>
 #include <lariat/io/sim/sim_backend.hpp>
 #include <lariat/io/sim/world.hpp>
 
+#include <algorithm>
 #include <csignal>
 #include <utility>
 
@@ -14,13 +16,6 @@ namespace lariat::sim {
 namespace {
 
 __extension__ typedef __int128 Wide;  // nanoseconds times millionths
-
-bool is_loopback(const Address& address) noexcept {
-    if (address.family() == Address::Family::ipv4) {
-        return ntohl(reinterpret_cast<const sockaddr_in*>(address.data())->sin_addr.s_addr) >> 24 == 127;
-    }
-    return IN6_IS_ADDR_LOOPBACK(&reinterpret_cast<const sockaddr_in6*>(address.data())->sin6_addr);
-}
 
 }  // namespace
 
@@ -151,6 +146,16 @@ Address Host::source_for(const Address& destination) const {
         }
     }
     return *Address::from_host(destination.family() == Address::Family::ipv6 ? "::1" : "127.0.0.1", 0);
+}
+
+Duration Path::transit(TimePoint now, std::size_t size, Random& random) noexcept {
+    Duration delay =
+        options.latency() + Duration(random.below(static_cast<std::uint64_t>(options.jitter().count()) + 1));
+    if (options.bandwidth() > 0) {
+        busy_until = std::max(busy_until, now) + Duration(size * 1'000'000'000 / options.bandwidth());
+        delay += busy_until - now;
+    }
+    return delay;
 }
 
 Path& Host::path_to(std::size_t host) {

@@ -26,6 +26,10 @@ class World;
 
 /// One direction between two hosts.
 struct Path {
+    /// What `size` bytes that leave at `now` need to get there, drawn: the latency, the jitter and, where bandwidth is
+    /// limited, their turn on the line.
+    Duration transit(TimePoint now, std::size_t size, Random& random) noexcept;
+
     LinkOptions options;
     bool own_options = false;                 // set for this pair
     bool cut = false;                         // partitioned

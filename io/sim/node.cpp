@@ -2,6 +2,8 @@
 #include <lariat/io/sim/node.hpp>
 
 #include <lariat/io/base/assert.hpp>
+#include <lariat/io/sim/address_kinds.hpp>
+#include <lariat/io/sim/datagrams.hpp>
 #include <lariat/io/sim/host.hpp>
 #include <lariat/io/sim/socket.hpp>
 #include <lariat/io/sim/stream.hpp>
@@ -15,13 +17,6 @@ namespace {
 // net.ipv4.ip_local_port_range
 constexpr std::uint16_t first_port = 32768;
 constexpr std::uint16_t last_port = 60999;
-
-bool is_any(const Address& address) {
-    if (address.family() == Address::Family::ipv4) {
-        return reinterpret_cast<const sockaddr_in*>(address.data())->sin_addr.s_addr == INADDR_ANY;
-    }
-    return IN6_IS_ADDR_UNSPECIFIED(&reinterpret_cast<const sockaddr_in6*>(address.data())->sin6_addr);
-}
 
 bool overlap(const Address& a, const Address& b) {
     if (a.port() != b.port() || a.domain() != b.domain()) return false;
@@ -107,6 +102,7 @@ OpenFile* Node::file(int fd) noexcept {
 bool Node::taken(const Socket& socket, const Address& address) const noexcept {
     const auto [first, last] = ports_.equal_range(address.port());
     for (auto other = first; other != last; ++other) {
+        if (other->second->type() != socket.type()) continue;
         if (!overlap(other->second->local_address(), address)) continue;
         const auto shares = [](const Socket& s, int option) { return s.number(SOL_SOCKET, option, 0) != 0; };
         if (shares(socket, SO_REUSEPORT) && shares(*other->second, SO_REUSEPORT)) continue;
@@ -127,7 +123,8 @@ int Node::bind(Socket& socket, Address& address) {
         }
         return paths_.emplace(address.host(), &socket).second ? 0 : -EADDRINUSE;
     }
-    if (!is_any(address) && !host_.has_address(address)) return -EADDRNOTAVAIL;
+    const bool hears_many = socket.type() == SOCK_DGRAM && (is_multicast(address) || is_broadcast(address));
+    if (!is_any(address) && !host_.has_address(address) && !hears_many) return -EADDRNOTAVAIL;
     if (address.port() == 0) {
         constexpr int patience = 2 * (last_port - first_port);
         for (int i = 0; address.port() == 0 || taken(socket, address); ++i) {
@@ -170,6 +167,48 @@ Socket* Node::listener(const Address& address) noexcept {
         if (is_any(socket.local_address())) wildcard = &socket;
     }
     return wildcard;
+}
+
+std::vector<Socket*> Node::receivers(const Address& destination, const Address& source) {
+    const bool to_group = is_multicast(destination);
+    bool member = is_broadcast(destination);
+    for (const auto& socket : sockets_) {  // whoever is a member makes the host one; ip(7), IP_MULTICAST_ALL
+        if (to_group && socket && socket->datagrams() && socket->datagrams()->is_member(destination)) member = true;
+    }
+    if (to_group && !member) return {};
+    std::vector<Socket*> all;
+    int best = 0;
+    const auto [first, last] = ports_.equal_range(destination.port());
+    for (auto entry = first; entry != last; ++entry) {
+        Socket& socket = *entry->second;
+        if (!socket.datagrams() || socket.domain() != destination.domain()) continue;
+        const bool exact = socket.local_address() == destination;
+        if (!exact && !is_any(socket.local_address())) continue;
+        const Address& peer = socket.datagrams()->peer();
+        const bool is_connected = peer.family() != Address::Family::none;
+        if (is_connected && peer != source) continue;
+        if (member) {
+            all.push_back(&socket);
+        } else if (const int score = 1 + (exact ? 1 : 0) + (is_connected ? 2 : 0); score > best) {
+            best = score;
+            all.assign(1, &socket);
+        }
+    }
+    return all;
+}
+
+Socket* Node::connected_receiver(const Address& local, const Address& peer) noexcept {
+    const auto [first, last] = ports_.equal_range(local.port());
+    for (auto entry = first; entry != last; ++entry) {
+        Socket& socket = *entry->second;
+        if (socket.datagrams() && socket.datagrams()->peer() == peer) return &socket;
+    }
+    return nullptr;
+}
+
+Socket* Node::local_receiver(const Address& address) noexcept {
+    const auto found = paths_.find(address.host());
+    return found != paths_.end() && found->second->datagrams() ? found->second : nullptr;
 }
 
 }  // namespace lariat::sim

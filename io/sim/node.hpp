@@ -58,6 +58,13 @@ public:
     [[nodiscard]] bool has_path(const Address& address) const { return paths_.contains(address.host()); }
     /// The listening socket for `address`; null when there is none.
     [[nodiscard]] Socket* listener(const Address& address) noexcept;
+    /// The sockets that a UDP datagram from `source` to `destination` is for: one, or all that hear what is sent to
+    /// many; none when nobody has the port.
+    [[nodiscard]] std::vector<Socket*> receivers(const Address& destination, const Address& source);
+    /// The UDP socket of `local` that is connected to `peer`; null when there is none.
+    [[nodiscard]] Socket* connected_receiver(const Address& local, const Address& peer) noexcept;
+    /// The UNIX socket of datagrams at `address`; null when there is none.
+    [[nodiscard]] Socket* local_receiver(const Address& address) noexcept;
 
     /// Of all programs, in the order they were made.
     [[nodiscard]] std::vector<SimBackend*>& all_backends() noexcept { return backends_; }

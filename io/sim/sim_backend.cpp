@@ -2,6 +2,7 @@
 #include <lariat/io/sim/sim_backend.hpp>
 
 #include <lariat/io/base/assert.hpp>
+#include <lariat/io/sim/datagrams.hpp>
 #include <lariat/io/sim/host.hpp>
 #include <lariat/io/sim/node.hpp>
 #include <lariat/io/sim/program.hpp>
@@ -12,6 +13,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstring>
 #include <poll.h>
 #include <utility>
 
@@ -137,6 +139,7 @@ void SimBackend::submit(Op& op) noexcept {
     if (!socket) return finish(op, result_without_socket(op, node_.file(op.fd) != nullptr));
     switch (op.verb()) {
     case Verb::receive:
+    case Verb::receive_from:
     case Verb::accept:
         LARIAT_CHECK(!socket->reader, "only one receive or accept at a time can be in flight on a descriptor");
         socket->reader = &op;
@@ -216,7 +219,10 @@ Socket* SimBackend::pick() noexcept {
 // One completion at most: its handler may close the socket.
 std::size_t SimBackend::run(Socket& socket) noexcept {
     if (Op* op = socket.reader) {
-        const std::size_t done = op->verb() == Verb::receive ? run_receive(socket, *op) : run_accept(socket, *op);
+        const std::size_t done = op->verb() == Verb::receive ? run_receive(socket, *op)
+                                 : op->verb() == Verb::accept
+                                     ? run_accept(socket, *op)
+                                     : run_receive_from(socket, static_cast<io::ReceiveFromOp&>(*op));
         if (done > 0) return done;
     }
     if (Op* op = socket.writer) {
@@ -236,21 +242,48 @@ std::size_t SimBackend::run_receive(Socket& socket, Op& op) noexcept {
         if (result != -EAGAIN) return end(socket, op, result);
         return op.cancel_requested() ? end(socket, op, -ECANCELED) : 0;
     }
-    io::Chunk* chunk = pool_->acquire();
-    if (!chunk) {
-        ++statistics_.pool_exhausted;
-        chunk = &io::allocate_chunk(pool_->chunk_size());
-    }
-    size = std::min<std::size_t>(size, chunk->capacity);
+    io::Chunk& chunk = make_chunk(pool_->chunk_size());
+    size = std::min<std::size_t>(size, chunk.capacity);
     if (world_.random().chance(world_.short_transfers())) size = world_.random().between(1, size);
-    socket.receive(chunk->data, size);
+    socket.receive(chunk.data, size);
     completion.result = static_cast<std::int32_t>(size);
-    completion.buffer = Buffer(*chunk, 0, size);
+    completion.buffer = Buffer(chunk, 0, size);
     if (op.cancel_requested()) {
         detach(socket, op);
         finish(op, -ECANCELED);
     }
     look_at(socket);  // there may be more, for this operation or another one
+    complete(op, completion);
+    return 1;
+}
+
+// A chunk of the pool where those are large enough and one is left.
+io::Chunk& SimBackend::make_chunk(std::size_t size) {
+    io::Chunk* chunk = size <= pool_->chunk_size() ? pool_->acquire() : nullptr;
+    if (chunk) return *chunk;
+    ++statistics_.pool_exhausted;
+    return io::allocate_chunk(size);
+}
+
+std::size_t SimBackend::run_receive_from(Socket& socket, io::ReceiveFromOp& op) noexcept {
+    if (!socket.datagrams()) return end(socket, op, -EOPNOTSUPP);
+    Datagram datagram;
+    const int result = socket.datagrams()->receive(datagram);
+    if (result == -EAGAIN) return op.cancel_requested() ? end(socket, op, -ECANCELED) : 0;
+    op.from = datagram.from;
+    op.truncated = datagram.bytes.size() > io::ReceiveFromOp::most_bytes;
+    if (op.truncated) datagram.bytes.truncate(io::ReceiveFromOp::most_bytes);
+    Completion completion{result < 0 ? result : static_cast<std::int32_t>(datagram.bytes.size()), true, {}};
+    if (datagram.bytes) {
+        io::Chunk& chunk = make_chunk(datagram.bytes.size());
+        completion.buffer = Buffer(chunk, 0, datagram.bytes.size());
+        std::memcpy(chunk.data, datagram.bytes.data(), datagram.bytes.size());
+    }
+    if (op.cancel_requested()) {
+        detach(socket, op);
+        finish(op, -ECANCELED);
+    }
+    look_at(socket);
     complete(op, completion);
     return 1;
 }
@@ -343,16 +376,17 @@ std::size_t SimBackend::end(Socket& socket, Op& op, std::int32_t result) noexcep
 
 int SimBackend::open_socket(int domain, int type) noexcept {
     if (domain != AF_INET && domain != AF_INET6 && domain != AF_UNIX) return -EAFNOSUPPORT;
-    if ((type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) != SOCK_STREAM) return -ESOCKTNOSUPPORT;
+    type &= ~(SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (type != SOCK_STREAM && type != SOCK_DGRAM) return -ESOCKTNOSUPPORT;
     if (node_.full()) return -EMFILE;
     ++descriptors_;
-    return node_.add(std::make_unique<Socket>(node_, *this, domain));
+    return node_.add(std::make_unique<Socket>(node_, *this, domain, type));
 }
 
 int SimBackend::accept_now(Socket& listener) {
     if (node_.full()) return -EMFILE;
     End& end = *listener.take_waiting();
-    const int fd = node_.add(std::make_unique<Socket>(node_, *this, listener.domain()));
+    const int fd = node_.add(std::make_unique<Socket>(node_, *this, listener.domain(), SOCK_STREAM));
     node_.socket(fd)->attach(end, listener);
     ++descriptors_;
     return fd;
@@ -390,6 +424,22 @@ std::ptrdiff_t SimBackend::try_send(int fd, std::span<const iovec> parts) noexce
     const std::ptrdiff_t sent = socket->send(parts);
     if (sent == -EAGAIN) ++statistics_.sends_refused;
     return sent;
+}
+
+std::ptrdiff_t SimBackend::try_send_to(int fd, std::span<const iovec> parts, const Address& to) noexcept {
+    ++statistics_.sends;
+    Socket* socket = node_.socket(fd);
+    if (!socket) return -EBADF;
+    if (!socket->datagrams()) return -EOPNOTSUPP;
+    const std::ptrdiff_t sent = socket->datagrams()->send(parts, to);
+    if (sent == -EAGAIN) ++statistics_.sends_refused;
+    return sent;
+}
+
+int SimBackend::connect(int fd, const Address& to) noexcept {
+    Socket* socket = node_.socket(fd);
+    if (!socket) return -EBADF;
+    return socket->datagrams() ? socket->connect(to) : -EOPNOTSUPP;
 }
 
 int SimBackend::bind(int fd, const Address& address) noexcept {

@@ -48,6 +48,7 @@ public:
     int open_socket(int domain, int type) noexcept override;
     int bind(int fd, const Address& address) noexcept override;
     int listen(int fd, int backlog) noexcept override;
+    int connect(int fd, const Address& to) noexcept override;
     int local_address(int fd, Address& address) noexcept override;
     int peer_address(int fd, Address& address) noexcept override;
     int set_option(int fd, int level, int name, const void* value, socklen_t size) noexcept override;
@@ -57,6 +58,7 @@ public:
     /// For sockets of this host that another of its backends opened.
     int adopt(int fd) noexcept override;
     std::ptrdiff_t try_send(int fd, std::span<const iovec> parts) noexcept override;
+    std::ptrdiff_t try_send_to(int fd, std::span<const iovec> parts, const Address& to) noexcept override;
     int try_accept(int fd) noexcept override;
 
     [[nodiscard]] TimePoint now() noexcept override;
@@ -95,6 +97,7 @@ private:
     void run_soon() noexcept;
     std::size_t run(Socket& socket) noexcept;
     std::size_t run_receive(Socket& socket, io::Op& op) noexcept;
+    std::size_t run_receive_from(Socket& socket, io::ReceiveFromOp& op) noexcept;
     std::size_t run_accept(Socket& socket, io::Op& op) noexcept;
     std::size_t run_connect(Socket& socket, io::Op& op) noexcept;
     std::size_t run_send(Socket& socket, io::SendOp& op) noexcept;
@@ -102,6 +105,7 @@ private:
     void start_file(io::FileOp& op) noexcept;
     void cancel_file(io::FileOp& op) noexcept;
     void count_file(const io::FileOp& op, std::int32_t result) noexcept;
+    io::Chunk& make_chunk(std::size_t size);
     Socket* pick() noexcept;
     int accept_now(Socket& listener);
     void detach(Socket& socket, io::Op& op) noexcept;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <lariat/io/sim/socket.hpp>
 
+#include <lariat/io/sim/datagrams.hpp>
 #include <lariat/io/sim/host.hpp>
 #include <lariat/io/sim/node.hpp>
 #include <lariat/io/sim/sim_backend.hpp>
@@ -27,8 +28,10 @@ Address unbound(int domain) {
 
 }  // namespace
 
-Socket::Socket(Node& node, SimBackend& owner, int domain) noexcept
-    : backend(&owner), node_(node), domain_(domain), local_(unbound(domain)) {}
+Socket::Socket(Node& node, SimBackend& owner, int domain, int type)
+    : backend(&owner), node_(node), domain_(domain), local_(unbound(domain)) {
+    if (type == SOCK_DGRAM) datagrams_ = std::make_unique<Datagrams>(*this);
+}
 
 Socket::~Socket() {
     for (End* end : handshakes_) end->listener_closed();
@@ -54,6 +57,7 @@ int Socket::bind(const Address& address) {
 }
 
 int Socket::listen(int backlog) {
+    if (datagrams_) return -EOPNOTSUPP;
     if (end_) return -EINVAL;
     if (!bound_) {
         if (domain_ == AF_UNIX) return -EINVAL;
@@ -65,6 +69,7 @@ int Socket::listen(int backlog) {
 }
 
 int Socket::connect(const Address& to) {
+    if (datagrams_) return datagrams_->connect(to);
     if (backlog_ > 0) return -EINVAL;
     if (end_) return end_->connecting() ? -EALREADY : -EISCONN;
     if (to.family() == Address::Family::none) return -EINVAL;
@@ -95,7 +100,10 @@ int Socket::connect_result() noexcept {
     return error != 0 ? -error : -ECONNREFUSED;
 }
 
-std::ptrdiff_t Socket::send(std::span<const iovec> parts) { return end_ ? end_->send(parts) : -EPIPE; }
+std::ptrdiff_t Socket::send(std::span<const iovec> parts) {
+    if (datagrams_) return datagrams_->send(parts, {});
+    return end_ ? end_->send(parts) : -EPIPE;
+}
 
 std::ptrdiff_t Socket::receive(void* into, std::size_t size) {
     return end_ && !end_->connecting() ? end_->receive(into, size) : -ENOTCONN;
@@ -105,12 +113,17 @@ std::size_t Socket::readable() const noexcept { return end_ ? end_->readable() :
 
 bool Socket::has_something_to_read() const noexcept {
     if (end_) return end_->has_something_to_read();
+    if (datagrams_) return datagrams_->has_something_to_read();
     return backlog_ == 0 || !waiting_.empty();
 }
 
 int Socket::shutdown(int how) noexcept { return end_ ? end_->shutdown(how) : -ENOTCONN; }
 
 int Socket::peer_address(Address& address) const noexcept {
+    if (datagrams_) {
+        address = datagrams_->peer();
+        return address.family() == Address::Family::none ? -ENOTCONN : 0;
+    }
     if (!end_ || !end_->connected()) return -ENOTCONN;
     address = end_->peer().address;
     return 0;
@@ -118,6 +131,7 @@ int Socket::peer_address(Address& address) const noexcept {
 
 std::uint32_t Socket::poll_events() const noexcept {
     if (end_) return end_->poll_events();
+    if (datagrams_) return datagrams_->poll_events();
     if (backlog_ > 0) return waiting_.empty() ? 0 : POLLIN | POLLRDNORM;
     return POLLOUT | POLLWRNORM | POLLHUP;  // what an unconnected TCP socket says
 }
@@ -126,6 +140,10 @@ std::uint32_t Socket::poll_events() const noexcept {
 
 int Socket::set_option(int level, int name, const void* value, socklen_t size) {
     if (name < 0) return -ENOPROTOOPT;
+    const bool of_group = level == IPPROTO_IP     ? name == IP_ADD_MEMBERSHIP || name == IP_DROP_MEMBERSHIP
+                          : level == IPPROTO_IPV6 ? name == IPV6_ADD_MEMBERSHIP || name == IPV6_DROP_MEMBERSHIP
+                                                  : false;
+    if (of_group) return change_membership(level, name, value, size);
     Option option{};
     if (size > option.value.size()) return -EINVAL;
     std::memcpy(option.value.data(), value, size);
@@ -150,15 +168,17 @@ int Socket::get_option(int level, int name, void* value, socklen_t size) noexcep
     };
     if (level == SOL_SOCKET) {
         switch (name) {
-        case SO_ERROR: return answer(end_ ? end_->take_error() : 0);
-        case SO_TYPE: return answer(SOCK_STREAM);
+        case SO_ERROR: return answer(end_ ? end_->take_error() : datagrams_ ? datagrams_->take_error() : 0);
+        case SO_TYPE: return answer(type());
         case SO_DOMAIN: return answer(domain_);
         case SO_ACCEPTCONN: return answer(backlog_ > 0 ? 1 : 0);
-        case SO_SNDBUF:
-        case SO_RCVBUF: return answer(number(level, name, node_.host().socket_buffers()));
+        case SO_SNDBUF: return answer(send_buffer());
+        case SO_RCVBUF: return answer(receive_buffer());
         default: break;
         }
     }
+    if (level == IPPROTO_IP && name == IP_MULTICAST_LOOP) return answer(hears_own_multicast() ? 1 : 0);
+    if (level == IPPROTO_IP && name == IP_MULTICAST_TTL) return answer(number(level, name, 1));
     const auto found = options_.find({level, name});
     if (found == options_.end()) {
         std::memset(value, 0, size);  // off, or none
@@ -177,6 +197,42 @@ int Socket::number_of(const Option& option) noexcept {
 int Socket::number(int level, int name, int otherwise) const noexcept {
     const auto found = options_.find({level, name});
     return found == options_.end() ? otherwise : number_of(found->second);
+}
+
+int Socket::send_buffer() const noexcept { return number(SOL_SOCKET, SO_SNDBUF, node_.host().socket_buffers()); }
+int Socket::receive_buffer() const noexcept { return number(SOL_SOCKET, SO_RCVBUF, node_.host().socket_buffers()); }
+
+int Socket::path_mtu_discovery() const noexcept {
+    return domain_ == AF_INET6 ? number(IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_WANT)
+                               : number(IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_WANT);
+}
+
+bool Socket::hears_own_multicast() const noexcept {
+    return domain_ == AF_INET6 ? number(IPPROTO_IPV6, IPV6_MULTICAST_LOOP, 1) != 0
+                               : number(IPPROTO_IP, IP_MULTICAST_LOOP, 1) != 0;
+}
+
+// A simulated host has one interface, so which one is asked for does not matter.
+int Socket::change_membership(int level, int name, const void* value, socklen_t size) {
+    if (!datagrams_) return -EPROTO;
+    if (level == IPPROTO_IP) {
+        ip_mreq request;
+        if (size < sizeof request) return -EINVAL;
+        std::memcpy(&request, value, sizeof request);
+        sockaddr_in group{};
+        group.sin_family = AF_INET;
+        group.sin_addr = request.imr_multiaddr;
+        return datagrams_->join(Address::from_sockaddr(reinterpret_cast<const sockaddr*>(&group), sizeof group),
+                                name == IP_ADD_MEMBERSHIP);
+    }
+    ipv6_mreq request;
+    if (size < sizeof request) return -EINVAL;
+    std::memcpy(&request, value, sizeof request);
+    sockaddr_in6 group{};
+    group.sin6_family = AF_INET6;
+    group.sin6_addr = request.ipv6mr_multiaddr;
+    return datagrams_->join(Address::from_sockaddr(reinterpret_cast<const sockaddr*>(&group), sizeof group),
+                            name == IPV6_ADD_MEMBERSHIP);
 }
 
 // Listening

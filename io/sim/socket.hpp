@@ -11,19 +11,22 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <memory>
 #include <span>
 #include <utility>
 #include <vector>
 
 namespace lariat::sim {
 
+class Datagrams;
 class End;
 class Node;
 class SimBackend;
 
 class Socket {
 public:
-    Socket(Node& node, SimBackend& owner, int domain) noexcept;
+    /// `type` is SOCK_STREAM or SOCK_DGRAM.
+    Socket(Node& node, SimBackend& owner, int domain, int type);
     Socket(const Socket&) = delete;
     Socket& operator=(const Socket&) = delete;
     /// Closes it: resets what waits to be accepted, ends or resets its connection.
@@ -31,8 +34,11 @@ public:
 
     [[nodiscard]] Node& node() noexcept { return node_; }
     [[nodiscard]] int domain() const noexcept { return domain_; }
+    [[nodiscard]] int type() const noexcept { return datagrams_ ? SOCK_DGRAM : SOCK_STREAM; }
+    /// Null for a stream.
+    [[nodiscard]] Datagrams* datagrams() const noexcept { return datagrams_.get(); }
 
-    // The system calls: 0 or more, or a negative errno.
+    // The system calls: 0 or more, or a negative errno. Those of datagrams() are there.
     int bind(const Address& address);
     int listen(int backlog);
     int connect(const Address& to);
@@ -43,7 +49,7 @@ public:
     std::ptrdiff_t receive(void* into, std::size_t size);
     /// Bytes that can be received now.
     [[nodiscard]] std::size_t readable() const noexcept;
-    /// Bytes, an end, an error or a waiting connection: receive() and accept would not say -EAGAIN.
+    /// Bytes, a datagram, an end, an error or a waiting connection: receiving and accepting would not say -EAGAIN.
     [[nodiscard]] bool has_something_to_read() const noexcept;
     int shutdown(int how) noexcept;
     int set_option(int level, int name, const void* value, socklen_t size);
@@ -53,6 +59,7 @@ public:
     /// The poll(2) events that are true.
     [[nodiscard]] std::uint32_t poll_events() const noexcept;
 
+    [[nodiscard]] bool is_bound() const noexcept { return bound_; }
     [[nodiscard]] bool is_listening() const noexcept { return backlog_ > 0; }
     [[nodiscard]] bool has_waiting() const noexcept { return !waiting_.empty(); }
     /// The connection that came first; null when none waits.
@@ -61,6 +68,12 @@ public:
     void attach(End& end, const Socket& listener);
     /// An option that is an int; `otherwise` when it was never set.
     [[nodiscard]] int number(int level, int name, int otherwise) const noexcept;
+    /// SO_SNDBUF and SO_RCVBUF, in bytes.
+    [[nodiscard]] int send_buffer() const noexcept;
+    [[nodiscard]] int receive_buffer() const noexcept;
+    /// IP_MTU_DISCOVER and IP_MULTICAST_LOOP, or what IPv6 calls so.
+    [[nodiscard]] int path_mtu_discovery() const noexcept;
+    [[nodiscard]] bool hears_own_multicast() const noexcept;
 
     // For the connection.
     [[nodiscard]] bool has_room_for_handshake() const noexcept;
@@ -72,7 +85,7 @@ public:
 
     int fd = -1;
     SimBackend* backend;       // whose operations wait here
-    io::Op* reader = nullptr;  // receive or accept
+    io::Op* reader = nullptr;  // receive, receive_from or accept
     io::Op* writer = nullptr;  // connect or send
     io::Op* polls = nullptr;   // linked through the operations
     bool queued = false;       // its backend has it in the list of those to look at
@@ -85,6 +98,7 @@ private:
     };
 
     static int number_of(const Option& option) noexcept;
+    int change_membership(int level, int name, const void* value, socklen_t size);
 
     Node& node_;
     int domain_;
@@ -94,6 +108,7 @@ private:
     std::vector<End*> handshakes_;
     std::deque<End*> waiting_;
     End* end_ = nullptr;
+    std::unique_ptr<Datagrams> datagrams_;
     std::map<std::pair<int, int>, Option> options_;
 };
 

@@ -59,13 +59,8 @@ Duration Pipe::travel_time(std::size_t size) noexcept {
     if (!to.node) return no_neighbour;
     Path& path = world.path(from_.node->host(), to.node->host());
     const LinkOptions& link = path.options;
-    Duration delay = link.latency() + Duration(random.below(static_cast<std::uint64_t>(link.jitter().count()) + 1));
-    if (link.bandwidth() > 0) {
-        constexpr std::uint64_t headers = 40;
-        const Duration transmission((size + headers) * 1'000'000'000 / link.bandwidth());
-        path.busy_until = std::max(path.busy_until, world.now()) + transmission;
-        delay += path.busy_until - world.now();
-    }
+    constexpr std::size_t headers = 40;
+    Duration delay = path.transit(world.now(), size + headers, random);
     for (Duration retry = first_retry; random.chance(link.loss()) && retry < longest_retry; retry *= 2) delay += retry;
     return delay;
 }

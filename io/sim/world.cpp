@@ -4,6 +4,7 @@
 #include <lariat/io/base/assert.hpp>
 #include <lariat/io/base/error.hpp>
 #include <lariat/io/base/log.hpp>
+#include <lariat/io/sim/datagrams.hpp>
 #include <lariat/io/sim/node.hpp>
 #include <lariat/io/sim/sim_backend.hpp>
 #include <lariat/io/sim/stream.hpp>
@@ -53,7 +54,7 @@ struct World::Script final : Timer, ListHook<> {
 };
 
 World::World(std::uint64_t seed) : seed_(seed), random_(Random(seed).fork("network")) {
-    loopback_.latency(std::chrono::microseconds(5)).jitter(std::chrono::microseconds(10));
+    loopback_.latency(std::chrono::microseconds(5)).jitter(std::chrono::microseconds(10)).mtu(65536);
 }
 
 World::~World() {
@@ -63,6 +64,7 @@ World::~World() {
     LARIAT_CHECK(backends_.empty(), "a World was destroyed while a Reactor is on it");
     while (Script* script = scripts_.pop_front()) delete script;
     while (Stream* stream = streams_.pop_front()) delete stream;
+    while (Flight* flight = flights_.pop_front()) delete flight;
     if (wake_fd_ >= 0) ::close(wake_fd_);
 }
 
@@ -182,6 +184,7 @@ Host* World::route(Host& from, const Address& address) noexcept {
 }
 
 void World::own(Stream& stream) noexcept { streams_.push_back(stream); }
+void World::own(Flight& flight) noexcept { flights_.push_back(flight); }
 void World::own(SimBackend& backend) noexcept { backends_.push_back(backend); }
 
 // Running

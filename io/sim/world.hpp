@@ -36,6 +36,7 @@
 
 namespace lariat::sim {
 
+class Flight;
 class SimBackend;
 class Stream;
 
@@ -113,6 +114,7 @@ public:
     /// The addresses of a name, without ports; null when nobody has it.
     [[nodiscard]] const std::vector<Address>* look_up(std::string_view name) const;
     void own(Stream& stream) noexcept;
+    void own(Flight& flight) noexcept;
     void own(SimBackend& backend) noexcept;
     /// Lets the next thing happen; false when there is nothing.
     bool step() noexcept;
@@ -145,6 +147,7 @@ private:
     std::map<std::string, std::vector<Address>, std::less<>> names_;
     IntrusiveList<Script> scripts_;
     IntrusiveList<Stream> streams_;
+    IntrusiveList<Flight> flights_;
     IntrusiveList<SimBackend> backends_;
     std::atomic<bool> woken_{false};
     std::atomic<bool> asleep_{false};

@@ -15,7 +15,7 @@ int ProvidedBuffers::set_up(io_uring* ring, BufferPool& pool) noexcept {
     io_uring_buf_reg registration = {};
     registration.ring_addr = reinterpret_cast<std::uint64_t>(memory);
     registration.ring_entries = static_cast<std::uint32_t>(pool.limit());
-    registration.bgid = group;
+    registration.bgid = group_;
     const int result = io_uring_register_buf_ring(ring, &registration, 0);
     if (result != 0) {
         munmap(memory, bytes);
@@ -34,7 +34,7 @@ ProvidedBuffers::~ProvidedBuffers() { LARIAT_ASSERT(!places_, "provided buffers 
 
 void ProvidedBuffers::tear_down() noexcept {
     if (!places_) return;
-    io_uring_unregister_buf_ring(ring_, group);
+    io_uring_unregister_buf_ring(ring_, group_);
     // The kernel consumes in order, so what it still holds are the last `published_` places.
     const auto mask = static_cast<std::uint16_t>(io_uring_buf_ring_mask(static_cast<std::uint32_t>(place_count_)));
     for (std::size_t i = 1; i <= published_; ++i) {

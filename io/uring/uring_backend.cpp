@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Submission, cancellation and waiting; uring_dispatch.cpp makes completions of what the kernel answered.
 #include <lariat/io/uring/uring_backend.hpp>
 
 #include <lariat/io/base/error.hpp>
@@ -22,8 +23,6 @@ constexpr Duration review_interval = std::chrono::milliseconds(100);
 // In an Op's slot: its last completion has been reaped, the kernel knows nothing of it any more.
 char reaped_mark;
 
-bool is_interruption(std::int32_t error) noexcept { return error == -EINTR || error == -EAGAIN; }
-
 std::uint8_t opcode_of(Verb verb) noexcept {
     switch (verb) {
     case Verb::accept: return IORING_OP_ACCEPT;
@@ -31,6 +30,7 @@ std::uint8_t opcode_of(Verb verb) noexcept {
     case Verb::receive: return IORING_OP_RECV;
     case Verb::send: return IORING_OP_SENDMSG;
     case Verb::poll: return IORING_OP_POLL_ADD;
+    case Verb::receive_from: return IORING_OP_RECVMSG;
     case Verb::file: break;
     }
     return IORING_OP_NOP;
@@ -51,7 +51,9 @@ void prepare_file(io_uring_sqe& sqe, FileOp& op) noexcept {
 
 }  // namespace
 
-UringBackend::UringBackend(const BackendOptions& options) : KernelBackend(options) {}
+UringBackend::UringBackend(const BackendOptions& options) : KernelBackend(options) {
+    datagram_layout_.msg_namelen = datagram_name_room;
+}
 
 int UringBackend::set_up(const BackendOptions& options, std::string& why) {
     int result = ring_.set_up(options.submission_entries(), options.completion_entries());
@@ -72,10 +74,12 @@ int UringBackend::set_up(const BackendOptions& options, std::string& why) {
 UringBackend::~UringBackend() {
     LARIAT_CHECK(operations_ == 0, "a backend was destroyed while operations are in flight");
     provided_.tear_down();
+    provided_for_datagrams_.tear_down();
 }
 
 Ledger UringBackend::ledger() const noexcept {
-    return {operations_, descriptors_, pool_->outstanding() - provided_.published()};
+    const std::size_t taken = pool_->outstanding() + datagram_pool_->outstanding();
+    return {operations_, descriptors_, taken - provided_.published() - provided_for_datagrams_.published()};
 }
 
 // Submission: a full queue holds only entries the kernel has not seen, so handing them over frees it. When even that is
@@ -105,7 +109,13 @@ bool UringBackend::arm(Op& op) noexcept {
         // before there are data.
         sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
         sqe->flags |= IOSQE_BUFFER_SELECT;
-        sqe->buf_group = uring::ProvidedBuffers::group;
+        sqe->buf_group = provided_.group();
+        break;
+    case Verb::receive_from:
+        io_uring_prep_recvmsg_multishot(sqe, op.fd, &datagram_layout_, 0);
+        sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
+        sqe->flags |= IOSQE_BUFFER_SELECT;
+        sqe->buf_group = provided_for_datagrams_.group();
         break;
     case Verb::send: {
         auto& send = static_cast<SendOp&>(op);
@@ -139,6 +149,12 @@ void UringBackend::arm_or_queue(Op& op) noexcept {
 void UringBackend::submit(Op& op) noexcept {
     LARIAT_CHECK(!op.in_flight(), "an operation was submitted twice");
     ++operations_;
+    if (op.verb() == Verb::receive_from && !provided_for_datagrams_.is_set_up()) {
+        if (const int error = provided_for_datagrams_.set_up(ring_.raw(), *datagram_pool_); error < 0) {
+            set_state(op, OpState::in_kernel);
+            return finish(op, error);
+        }
+    }
     arm_or_queue(op);
 }
 
@@ -252,6 +268,7 @@ void UringBackend::wait(TimePoint deadline) noexcept {
         next_ = 0;
     }
     provided_.refill();
+    provided_for_datagrams_.refill();
     arm_wake();
     arm_review();
     flush_queued();
@@ -305,125 +322,6 @@ void UringBackend::reap() noexcept {
         ++statistics_.overflows;
         ring_.enter(false, TimePoint::min());  // moves what overflowed into the freed places
     }
-}
-
-std::size_t UringBackend::dispatch(std::size_t budget) noexcept {
-    std::size_t count = 0;
-    while (count < budget && next_ != reaped_.size()) {
-        const Reaped reaped = reaped_[next_++];  // a copy: handlers may add to the vector
-        dispatch_one(reaped);
-        ++count;
-    }
-    return count;
-}
-
-void UringBackend::dispatch_one(const Reaped& reaped) noexcept {
-    Op& op = *reaped.op;
-    switch (op.verb()) {
-    case Verb::receive: dispatch_receive(op, reaped); return;
-    case Verb::accept: dispatch_accept(op, reaped); return;
-    case Verb::send:
-        // The kernel gives up on a send it has retried often enough; the socket, or the memory for it, is merely full.
-        if ((is_interruption(reaped.result) || reaped.result == -ENOBUFS) && !op.cancel_requested()) {
-            arm_or_queue(op);
-            return;
-        }
-        break;
-    case Verb::file: dispatch_file(static_cast<FileOp&>(op), reaped); return;
-    case Verb::connect:
-    case Verb::poll: break;
-    }
-    std::int32_t result = reaped.result;
-    if (op.verb() == Verb::poll && result > 0) {
-        // The kernel adds POLLRDHUP unasked.
-        const auto asked = static_cast<std::int32_t>(static_cast<PollOp&>(op).events | POLLERR | POLLHUP | POLLNVAL);
-        if ((result & asked) != 0) result &= asked;
-    }
-    Completion completion{result, false, {}};
-    --operations_;
-    complete(op, completion);
-}
-
-// A multishot request that ended although nobody asked is armed again before its handler runs, so that the handler
-// finds the operation in the state `more` says.
-
-void UringBackend::dispatch_receive(Op& op, const Reaped& reaped) noexcept {
-    const bool ended = !(reaped.flags & IORING_CQE_F_MORE);
-    const bool again = ended && !op.cancel_requested();
-    Completion completion{reaped.result, true, {}};
-    if (reaped.flags & IORING_CQE_F_BUFFER) {
-        completion.buffer = provided_.take(reaped.flags >> IORING_CQE_BUFFER_SHIFT,
-                                           reaped.result > 0 ? static_cast<std::size_t>(reaped.result) : 0);
-    }
-    if (reaped.result > 0) {
-        if (again) {
-            ++statistics_.rearms;
-            arm_or_queue(op);
-        } else if (!(reaped.flags & IORING_CQE_F_SOCK_NONEMPTY)) {
-            suspect(op);
-        }
-        completion.more = !ended || again;
-    } else if (again && reaped.result == -ENOBUFS) {
-        receive_without_ring(op);
-        return;
-    } else if (again && (is_interruption(reaped.result) || reaped.result == -ECANCELED)) {
-        arm_or_queue(op);  // cancelled by review_suspects(): arming again finds what was missed
-        return;
-    } else {
-        if (reaped.result == -ENOBUFS) completion.result = -ECANCELED;
-        completion.more = false;
-    }
-    if (!completion.more) {
-        clear(op);
-        --operations_;
-    }
-    complete(op, completion);
-}
-
-// The ring is empty: users hold the buffers, or more arrived in one turn than was published. One receive into a buffer
-// outside the ring keeps this connection moving whatever the others hold; then it waits for data again.
-void UringBackend::receive_without_ring(Op& op) noexcept {
-    provided_.exhausted();
-    ++statistics_.pool_exhausted;
-    Completion completion{0, true, {}};
-    completion.result = static_cast<std::int32_t>(receive_now(op.fd, completion.buffer));
-    if (completion.result > 0 || is_interruption(completion.result)) {
-        arm_or_queue(op);
-        if (completion.result < 0) return;
-    } else {
-        completion.more = false;
-        clear(op);
-        --operations_;
-    }
-    complete(op, completion);
-}
-
-void UringBackend::dispatch_file(FileOp& op, const Reaped& reaped) noexcept {
-    if (is_interruption(reaped.result) && !op.cancel_requested() && op.action != FileOp::Action::close) {
-        arm_or_queue(op);
-        return;
-    }
-    if (op.action == FileOp::Action::measure) op.size = op.status.stx_size;
-    count_file(op, reaped.result);
-    Completion completion{reaped.result, false, {}};
-    --operations_;
-    complete(op, completion);
-}
-
-void UringBackend::dispatch_accept(Op& op, const Reaped& reaped) noexcept {
-    const bool ended = !(reaped.flags & IORING_CQE_F_MORE);
-    const bool accepted = reaped.result >= 0;
-    const bool again = ended && !op.cancel_requested()
-                       && (accepted || accept_error_passes(-reaped.result) || is_interruption(reaped.result));
-    if (accepted) ++descriptors_;
-    if (again) {
-        ++statistics_.rearms;
-        arm_or_queue(op);
-        if (is_interruption(reaped.result)) return;
-    }
-    Completion completion{reaped.result, !ended || again, {}};
-    if (!completion.more) --operations_;
-    complete(op, completion);
 }
 
 }  // namespace lariat::io

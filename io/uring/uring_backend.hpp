@@ -66,6 +66,9 @@ private:
     void dispatch_file(FileOp& op, const Reaped& reaped) noexcept;
     void dispatch_receive(Op& op, const Reaped& reaped) noexcept;
     void receive_without_ring(Op& op) noexcept;
+    void dispatch_receive_from(ReceiveFromOp& op, const Reaped& reaped) noexcept;
+    void receive_from_without_ring(ReceiveFromOp& op) noexcept;
+    std::int32_t take_datagram(ReceiveFromOp& op, Buffer& buffer) noexcept;
     CancelRequest& make_cancel(Op& op) noexcept;
 
     void suspect(Op& op) noexcept;
@@ -74,8 +77,10 @@ private:
     void review_suspects() noexcept;
 
     uring::Ring ring_;
-    uring::ProvidedBuffers provided_;
-    std::vector<Reaped> reaped_;  // a FIFO: next_ is the oldest not yet dispatched
+    uring::ProvidedBuffers provided_{0};
+    uring::ProvidedBuffers provided_for_datagrams_{1};  // set up for the first ReceiveFromOp
+    msghdr datagram_layout_ = {};                       // of its requests
+    std::vector<Reaped> reaped_;                        // a FIFO: next_ is the oldest not yet dispatched
     std::size_t next_ = 0;
     Op* queued_first_ = nullptr;  // operations that found no place
     Op** queued_last_ = &queued_first_;

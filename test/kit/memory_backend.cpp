@@ -273,7 +273,9 @@ MemoryBackend::Socket* MemoryBackend::listener(const Address& to) const noexcept
     return nullptr;
 }
 
-int MemoryBackend::open_socket(int domain, int) noexcept { return add(domain).fd; }
+int MemoryBackend::open_socket(int domain, int type) noexcept {
+    return type == SOCK_STREAM ? add(domain).fd : -ESOCKTNOSUPPORT;
+}
 
 int MemoryBackend::bind(int fd, const Address& address) noexcept {
     Socket* const socket = find(fd);
