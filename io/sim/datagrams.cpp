@@ -110,7 +110,7 @@ int Datagrams::connect(const Address& to) {
             if (const int result = socket_.bind(node.host().source_for(to)); result < 0) return result;
         }
     } else if (!node.has_path(to)) {
-        return -ENOENT;
+        return Node::missing_path_error(to);
     } else if (!node.local_receiver(to)) {
         return -EPROTOTYPE;
     }
@@ -144,7 +144,8 @@ std::ptrdiff_t Datagrams::send(std::span<const iovec> parts, const Address& to) 
 std::ptrdiff_t Datagrams::send_locally(Bytes bytes, const Address& to) {
     Node& node = socket_.node();
     Socket* receiver = node.local_receiver(to);
-    if (!receiver) return peer_ == to ? -ECONNREFUSED : node.has_path(to) ? -EPROTOTYPE : -ENOENT;
+    if (!receiver && node.has_path(to)) return -EPROTOTYPE;
+    if (!receiver) return peer_ == to ? -ECONNREFUSED : Node::missing_path_error(to);
     Datagrams& there = *receiver->datagrams();
     if (there.peer_.family() != Address::Family::none && there.peer_ != socket_.local_address()) return -EPERM;
     if (there.is_full()) {

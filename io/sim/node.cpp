@@ -153,6 +153,10 @@ void Node::unbind(Socket& socket) noexcept {
     }
 }
 
+int Node::missing_path_error(const Address& address) {
+    return address.host().starts_with('@') ? -ECONNREFUSED : -ENOENT;  // abstract names leave no file
+}
+
 Socket* Node::listener(const Address& address) noexcept {
     if (!address.is_ip()) {
         const auto found = paths_.find(address.host());

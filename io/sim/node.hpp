@@ -56,6 +56,8 @@ public:
     void unbind(Socket& socket) noexcept;
     /// True when `address`, a UNIX one, is bound.
     [[nodiscard]] bool has_path(const Address& address) const { return paths_.contains(address.host()); }
+    /// What connecting or sending to such an address that is not bound ends with, a negative errno; unix(7).
+    [[nodiscard]] static int missing_path_error(const Address& address);
     /// The listening socket for `address`; null when there is none.
     [[nodiscard]] Socket* listener(const Address& address) noexcept;
     /// The sockets that a UDP datagram from `source` to `destination` is for: one, or all that hear what is sent to

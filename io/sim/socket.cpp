@@ -84,7 +84,7 @@ int Socket::connect(const Address& to) {
             if (result < 0) return result;
         }
     } else if (!node_.has_path(to)) {
-        return -ENOENT;
+        return Node::missing_path_error(to);
     } else if (const Socket* listener = node_.listener(to); listener && !listener->has_room_for_handshake()) {
         return -EAGAIN;
     }

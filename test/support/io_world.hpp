@@ -79,7 +79,7 @@ public:
         REQUIRE(backend_->adopt(fd.get()) == 0);
         return keep(fd.release());
     }
-    int open(int domain = AF_INET) { return keep(backend_->open_socket(domain, SOCK_STREAM)); }
+    int open(int domain = AF_INET, int type = SOCK_STREAM) { return keep(backend_->open_socket(domain, type)); }
     /// A listening socket on a free port of 127.0.0.1.
     int listen(int backlog = 128) {
         const int fd = open();
@@ -147,7 +147,7 @@ private:
         self.results.push_back(completion.result);
         self.over = !completion.more;
         if (op.verb() == io::Verb::accept) self.world_.keep(completion.result);
-        if (op.verb() == io::Verb::receive) {
+        if (op.verb() == io::Verb::receive || op.verb() == io::Verb::receive_from) {
             // A receive has a buffer exactly when it has a positive result, and of that size.
             CHECK(completion.buffer.size()
                   == (completion.result > 0 ? static_cast<std::size_t>(completion.result) : 0));
