@@ -124,7 +124,9 @@ std::ptrdiff_t Datagrams::send(std::span<const iovec> parts, const Address& to) 
     const bool is_named = to.family() != Address::Family::none;
     const Address& destination = is_named ? to : peer_;
     if (destination.family() == Address::Family::none) return is_local ? -ENOTCONN : -EDESTADDRREQ;
-    if (destination.domain() != socket_.domain()) return is_local ? -EINVAL : -EAFNOSUPPORT;
+    if (destination.domain() != socket_.domain()) {
+        return is_local ? -EINVAL : socket_.domain() == AF_INET6 ? -ENETUNREACH : -EAFNOSUPPORT;
+    }
     std::size_t size = 0;
     for (const iovec& part : parts) size += part.iov_len;
     const std::size_t header = destination.family() == Address::Family::ipv6 ? 0 : ipv4_header;

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Random scripts of socket calls give the same answers on every backend: results, bytes, poll events and the order of
 // ends and errors. Each step waits for what it must cause, so that the answers do not depend on time.
+#include <lariat/test/support/differential.hpp>
+
 #include <lariat/io/base/random.hpp>
 #include <lariat/test/support/io_world.hpp>
 
 #include <doctest/doctest.h>
 
-#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -22,7 +23,7 @@ namespace {
 using namespace lariat::test;
 using io::BackendKind;
 
-class Script {
+class Script : private SeenLines {
 public:
     Script(BackendKind kind, std::uint64_t seed) : world_(kind), random_(seed) {}
     ~Script() {
@@ -31,12 +32,11 @@ public:
         }
     }
 
-    /// What was seen, one line a step.
     std::vector<std::string> run(int steps) {
         misuse();
         listener_ = world_.listen();
         for (int i = 0; i < steps; ++i) step();
-        return std::move(lines_);
+        return take();
     }
 
 private:
@@ -52,20 +52,6 @@ private:
     struct Connection {
         std::array<End, 2> ends;
     };
-
-    template <class... A>
-    void say(const A&... parts) {
-        std::string line;
-        const auto add = [&](const auto& part) {
-            if constexpr (std::is_arithmetic_v<std::remove_cvref_t<decltype(part)>>) {
-                line += std::to_string(part) + " ";
-            } else {
-                line += std::string(part) + " ";
-            }
-        };
-        (add(parts), ...);
-        lines_.push_back(line);
-    }
 
     void step() {
         if (connections_.size() < 2 || random_.chance(50)) return connect();
@@ -258,34 +244,14 @@ private:
     }
     void await(End& end, std::uint32_t events) { say("then", poll(end.fd, events)); }
 
-    std::vector<std::string> lines_;
     World world_;
     Random random_;
     int listener_ = -1;
     std::vector<std::unique_ptr<Connection>> connections_;
 };
 
-/// The first line that differs, and what should be there; empty when all are the same.
-std::string difference(const std::vector<std::string>& got, const std::vector<std::string>& expected) {
-    for (std::size_t i = 0; i < std::max(got.size(), expected.size()); ++i) {
-        const std::string a = i < got.size() ? got[i] : "nothing";
-        const std::string b = i < expected.size() ? expected[i] : "nothing";
-        if (a == b) continue;
-        std::string before;
-        for (std::size_t j = i - std::min<std::size_t>(i, 8); j < i; ++j) before += expected[j] + "| ";
-        return "line " + std::to_string(i) + ", after " + before + ": " + a + "; epoll: " + b;
-    }
-    return {};
-}
-
 TEST_CASE("scripts of socket calls give the same answers on every backend") {
-    for (std::uint64_t seed = 1; seed <= 60; ++seed) {
-        CAPTURE(seed);
-        const std::vector<std::string> expected = Script(BackendKind::epoll, seed).run(120);
-        CHECK(difference(Script(BackendKind::sim, seed).run(120), expected) == "");
-        if (io::why_no_uring()) continue;
-        CHECK(difference(Script(BackendKind::uring, seed).run(120), expected) == "");
-    }
+    require_same_everywhere<Script>(60, 120);
 }
 
 }  // namespace
