@@ -143,14 +143,17 @@ class LintTest(unittest.TestCase):
     def test_seam(self):
         for code in ("int a = ::socket(1, 2, 3);", "int a = socket(AF_INET, 2, 3);", "::recv(1, b, 2, 0);",
                      "return ::send(1, b, 2, 0);", "clock_gettime(1, &t);", "auto t = steady_clock::now();",
-                     "std::random_device seed;", "int a = std::rand();", "getaddrinfo(a, b, c, d);"):
+                     "std::random_device seed;", "int a = std::rand();", "getaddrinfo(a, b, c, d);",
+                     "int fd = ::open(path, 0);", "::unlink(path);", "auto* f = std::fopen(path, mode);",
+                     "std::ifstream in(path);", "if (std::filesystem::exists(path)) return;"):
             for path in ("runtime/a.cpp", "coro/a.cpp", "proto/a.cpp"):
                 with self.subTest(code=code, path=path):
                     self.assert_fires(path, SPDX + code + "\n", "[seam]")
             self.assert_silent("io/a.cpp", SPDX + code + "\n")
         for path in ("runtime/resolver.cpp", "runtime/thread_pool.cpp"):
             self.assert_silent(path, SPDX + "getaddrinfo(a, b, c, d);\n")
-        for code in ("backend.socket(AF_INET, 2, 3);", "peer->send(x);", "io::Backend::send(x);", "// ::send()",
+        for code in ("file.open(path);", "Ready::unlink();", "namespace filesystem = other;",
+                     "backend.socket(AF_INET, 2, 3);", "peer->send(x);", "io::Backend::send(x);", "// ::send()",
                      'log("::recv(");', "auto operand (int);",
                      "Transport::connect(x);"):
             with self.subTest(code=code):

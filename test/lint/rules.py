@@ -30,8 +30,16 @@ SOCKET_CALLS = (
     "socket|socketpair|accept4?|bind|listen|connect|recv|recvfrom|recvmsg|recvmmsg|send|sendto|sendmsg|sendmmsg"
     "|setsockopt|getsockopt|getsockname|getpeername|shutdown|epoll_create1?|epoll_ctl|epoll_p?wait|poll|ppoll|select"
 )
+FILE_CALLS = (
+    "open|openat2?|creat|unlink(at)?|rename(at2?)?|link(at)?|symlink(at)?|readlink(at)?|mkdir(at)?|rmdir|mkfifo(at)?"
+    "|stat|[lf]stat|fstatat|statx|f?access(at)?|f?chmod(at)?|[lf]?chown(at)?|f?truncate|fsync|fdatasync|preadv?2?"
+    "|pwritev?2?|opendir|readdir|fopen|mkstemp|mkdtemp"
+)
 RAW_CALLS = (
     (re.compile(rf"(?<![\w>:])::({SOCKET_CALLS})\s*\("), "a socket call"),
+    (re.compile(rf"(?<![\w>:])::({FILE_CALLS})\s*\("), "a file system call"),
+    (re.compile(r"(?<![\w.>:])(std::)?(fopen|opendir|mkstemp|mkdtemp)\s*\("), "a file system call"),
+    (re.compile(r"\bstd::(filesystem\b|[io]?fstream\b)"), "a file system call"),
     (re.compile(r"(?<![\w.>:])(socket|socketpair)\s*\(\s*[AP]F_"), "a socket call"),
     (re.compile(r"(?<![\w.>])(clock_gettime|gettimeofday|clock_nanosleep)\s*\("), "a clock"),
     (re.compile(r"\b\w+_clock::now\s*\("), "a clock"),
