@@ -10,6 +10,7 @@
 #include <lariat/runtime/delayed_call.hpp>      // IWYU pragma: export
 #include <lariat/runtime/failure.hpp>           // IWYU pragma: export
 #include <lariat/runtime/file_descriptor.hpp>   // IWYU pragma: export
+#include <lariat/runtime/multicast.hpp>         // IWYU pragma: export
 #include <lariat/runtime/reactor.hpp>           // IWYU pragma: export
 #include <lariat/runtime/resolver.hpp>          // IWYU pragma: export
 #include <lariat/runtime/system_events.hpp>     // IWYU pragma: export
