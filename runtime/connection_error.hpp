@@ -173,6 +173,14 @@ private:
     int port_;
 };
 
+/// A datagram is longer than one can be.
+class MessageLengthError : public Error {
+public:
+    static constexpr std::string_view headline = "Message is too long to send";
+    explicit MessageLengthError(std::string_view detail = {}, int os_error = 0)
+        : Error(lariat::detail::error_sentence(headline, {detail}), os_error) {}
+};
+
 /// An endpoint's connect was cancelled before it was connected; the text is the address.
 class ConnectingCancelledError : public Error {
 public:
