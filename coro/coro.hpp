@@ -40,5 +40,6 @@
 #include <lariat/coro/task_scope.hpp>         // IWYU pragma: export
 #include <lariat/coro/task_tree.hpp>          // IWYU pragma: export
 #include <lariat/coro/tcp_stream.hpp>         // IWYU pragma: export
+#include <lariat/coro/udp_socket.hpp>         // IWYU pragma: export
 #include <lariat/coro/when_all.hpp>           // IWYU pragma: export
 #include <lariat/coro/with_timeout.hpp>       // IWYU pragma: export
