@@ -73,9 +73,9 @@ public:
     /// which names the group or what was to be set; SocketClosed.
     void set_broadcast(bool on);
 
-    /// Receives what is sent to `group`, also. An interface is given by its name or index, for IPv4 also by an address
-    /// of it; an empty one is what the system routes the group to. To hear several groups, or a port that other sockets
-    /// have, bind to any address, with DatagramOptions().listen_multiple().
+    /// Receives what is sent to `group`, too, when bound to any address or to that of the group; then it also hears the
+    /// groups that others on the machine have joined (IP_MULTICAST_ALL, ip(7)). An interface is given by its name or
+    /// index, for IPv4 also by an address of it; an empty one is the one the system routes the group to.
     void join_group(const Address& group, const std::string& interface = "");
     void leave_group(const Address& group, const std::string& interface = "");
     /// How many hops what is sent to groups goes, 0 to 255; 1, the local network, unless set.

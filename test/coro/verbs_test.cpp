@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The rules of cancellation for every verb that is no synchronisation primitive (those are in the tests of theirs) and
-// no file (file_test.cpp): streams, listeners, connecting, joining, Deferreds, tokens, scopes.
+// no file (file_test.cpp): streams, listeners, datagrams (sending: udp_room_test.cpp), connecting, joining,
+// Deferreds, tokens, scopes.
 #include <lariat/test/support/verbs.hpp>
 
 #include <lariat/coro/cancel_token.hpp>
@@ -8,6 +9,7 @@
 #include <lariat/coro/from_callback.hpp>
 #include <lariat/coro/lines.hpp>
 #include <lariat/coro/sync/event.hpp>
+#include <lariat/coro/udp_socket.hpp>
 #include <lariat/runtime/resolver.hpp>
 
 #include <doctest/doctest.h>
@@ -132,6 +134,30 @@ class AcceptVerb final : public test::Verb {
     JoinHandle<> visitor_;
 };
 
+Task<> send_datagram(UdpSocket& socket, Address to) { co_await socket.send_to("abc", to); }
+
+class ReceiveFromVerb final : public test::Verb {
+    const char* name() const override { return "receive_from"; }
+    Task<> prepare() override {
+        ours_.emplace(Address::loopback(0));
+        theirs_.emplace(Address::loopback(0));
+        co_return;
+    }
+    Task<> dispose() override {
+        ours_.reset();
+        theirs_.reset();
+        co_return;
+    }
+    [[nodiscard]] bool travels() const override { return true; }
+    Task<> wait() override {
+        const Datagram datagram = co_await ours_->receive_from();
+        CHECK(datagram.data.text() == "abc");
+    }
+    void complete() override { spawn(send_datagram, std::ref(*theirs_), ours_->local_address()); }
+
+    std::optional<UdpSocket> ours_, theirs_;
+};
+
 /// Answers once it is told what.
 struct PatientNames final : NameResolver {
     void look_up(const Query&, Answer then) override {
@@ -230,11 +256,11 @@ class SpawnWhenBelowVerb final : public test::Verb {
 };
 
 constexpr test::MakeVerb verbs[] = {
-    test::make_verb<ReadSomeVerb>,       test::make_verb<ReadExactlyVerb>, test::make_verb<ReadUntilVerb>,
-    test::make_verb<LinesVerb>,          test::make_verb<WriteVerb>,       test::make_verb<WriteBufferVerb>,
-    test::make_verb<DrainedVerb>,        test::make_verb<AcceptVerb>,      test::make_verb<ConnectVerb>,
-    test::make_verb<JoinVerb>,           test::make_verb<DeferredVerb>,    test::make_verb<FromCallbackVerb>,
-    test::make_verb<SpawnWhenBelowVerb>, test::make_verb<WithTokenVerb>,
+    test::make_verb<ReadSomeVerb>,     test::make_verb<ReadExactlyVerb>,    test::make_verb<ReadUntilVerb>,
+    test::make_verb<LinesVerb>,        test::make_verb<WriteVerb>,          test::make_verb<WriteBufferVerb>,
+    test::make_verb<DrainedVerb>,      test::make_verb<AcceptVerb>,         test::make_verb<ReceiveFromVerb>,
+    test::make_verb<ConnectVerb>,      test::make_verb<JoinVerb>,           test::make_verb<DeferredVerb>,
+    test::make_verb<FromCallbackVerb>, test::make_verb<SpawnWhenBelowVerb>, test::make_verb<WithTokenVerb>,
 };
 LARIAT_VERB_TEST_CASES("a verb", verbs)
 
