@@ -46,6 +46,9 @@ ConnectError::ConnectError(std::string_view head, int os_error, std::string_view
 CannotListenError::CannotListenError(std::string_view interface, int port, int os_error)
     : Error(listen_text(interface, port, os_error), os_error), interface_(interface), port_(port) {}
 
+InvalidAddressError::InvalidAddressError(std::string_view address, std::string_view detail)
+    : UsageError(std::string("'").append(address).append("': ").append(detail)), address_(address) {}
+
 TimedOut::TimedOut(std::string_view what) : Error(timeout_text(what)) {}
 
 TimedOut::TimedOut(Duration limit, std::string_view what)

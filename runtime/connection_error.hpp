@@ -181,6 +181,26 @@ public:
         : Error(lariat::detail::error_sentence(headline, {detail}), os_error) {}
 };
 
+/// What is no IP literal, or one of the other family (Twisted: a ValueError).
+class InvalidAddressError : public UsageError {
+public:
+    /// "'`address`': `detail`".
+    InvalidAddressError(std::string_view address, std::string_view detail);
+
+    [[nodiscard]] const std::string& address() const noexcept { return address_; }
+
+private:
+    std::string address_;
+};
+
+/// A multicast group could not be joined or left.
+class MulticastJoinError : public Error {
+public:
+    static constexpr std::string_view headline = "Couldn't join or leave a multicast group";
+    MulticastJoinError(std::string_view group, std::string_view interface, int os_error)
+        : Error(lariat::detail::error_sentence(headline, {group, interface, errno_text(os_error)}), os_error) {}
+};
+
 /// An endpoint's connect was cancelled before it was connected; the text is the address.
 class ConnectingCancelledError : public Error {
 public:
