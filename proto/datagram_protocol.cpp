@@ -15,7 +15,12 @@ std::string DatagramProtocol::log_prefix() const { return detail::class_name(typ
 void DatagramProtocol::make_connection(DatagramTransport& transport) {
     LARIAT_CHECK(!transport_, "a DatagramProtocol has one transport at a time");
     transport_ = &transport;
-    do_start();
+    try {
+        do_start();
+    } catch (...) {
+        transport_ = nullptr;
+        throw;
+    }
 }
 
 void DatagramProtocol::do_start() {

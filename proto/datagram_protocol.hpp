@@ -8,20 +8,11 @@
 #include <lariat/io/address.hpp>
 #include <lariat/io/base/assert.hpp>
 #include <lariat/io/base/bytes.hpp>
+#include <lariat/proto/datagram_transport.hpp>
 
 #include <string>
 
 namespace lariat {
-
-/// Where a DatagramProtocol sends. An interface, for ports and for test fakes.
-class DatagramTransport {
-public:
-    /// Sends one datagram to `to`, at once.
-    virtual void write(Bytes datagram, const Address& to) = 0;
-
-protected:
-    ~DatagramTransport() = default;
-};
 
 class DatagramProtocol {
 public:
@@ -35,12 +26,16 @@ public:
     virtual void stop_protocol() {}
     /// One datagram, whole. Lifetime: `datagram` dies with the call.
     virtual void datagram_received(Bytes datagram, const Address& from);
+    /// One datagram that was longer than its port takes; the rest is lost. Unless overridden, datagram_received() gets
+    /// it as if it were whole.
+    virtual void truncated_datagram_received(Bytes datagram, const Address& from) { datagram_received(datagram, from); }
     /// What was sent to the connected peer was refused; only connected ports are told.
     virtual void connection_refused() {}
     /// Names the protocol in the log: its class without namespaces.
     [[nodiscard]] virtual std::string log_prefix() const;
 
-    /// Ties it to `transport` and starts it. Called by ports and test fakes. It has one transport at a time.
+    /// Ties it to `transport` and starts it. Called by ports and test fakes. It has one transport at a time, and none
+    /// when start_protocol() throws.
     void make_connection(DatagramTransport& transport);
     /// Counts a port that begins to use it; the first one starts it.
     void do_start();

@@ -18,6 +18,7 @@
 #include <lariat/runtime/ready.hpp>
 #include <lariat/runtime/system_events.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -35,6 +36,7 @@ class ClientFactory;
 class Connection;
 class ConnectOptions;
 class Connector;
+class DatagramProtocol;
 class Factory;
 class FileDescriptor;
 class ListenOptions;
@@ -44,6 +46,8 @@ class Resolver;
 class ShutdownListener;
 class TcpObserver;
 class ThreadPool;
+class UdpOptions;
+class UdpPort;
 
 /// How a Reactor is made. The default asks LARIAT_BACKEND and takes the best backend this kernel allows.
 class ReactorOptions {
@@ -185,6 +189,21 @@ public:
                                            std::shared_ptr<ClientFactory> factory);
     std::shared_ptr<Connector> connect_tcp(std::string_view host, std::string_view service,
                                            std::shared_ptr<ClientFactory> factory, const ConnectOptions& options);
+
+    /// Binds a UDP socket, synchronously, also before run(), and puts `protocol` on it. Port 0 lets the kernel choose.
+    /// Errors: CannotListenError, InvalidAddressError when the interface is no IP literal, what start_protocol()
+    /// throws. (Implemented by the layer proto.)
+    std::shared_ptr<UdpPort> listen_udp(std::uint16_t port, std::shared_ptr<DatagramProtocol> protocol);
+    std::shared_ptr<UdpPort> listen_udp(std::uint16_t port, std::shared_ptr<DatagramProtocol> protocol,
+                                        const UdpOptions& options);
+    /// The same: every UdpPort may join groups. For ports of Twisted programs.
+    std::shared_ptr<UdpPort> listen_multicast(std::uint16_t port, std::shared_ptr<DatagramProtocol> protocol);
+    std::shared_ptr<UdpPort> listen_multicast(std::uint16_t port, std::shared_ptr<DatagramProtocol> protocol,
+                                              const UdpOptions& options);
+    /// The same on a duplicate of `descriptor`, a UDP socket that is bound already. Stopping the port does not disturb
+    /// other holders of the socket. Errors: CannotListenError. (Implemented by the layer proto.)
+    std::shared_ptr<UdpPort> adopt_datagram_port(int descriptor, std::shared_ptr<DatagramProtocol> protocol,
+                                                 std::size_t max_packet_size = 65535);
 
     /// Tells `observer` of every TCP connection that is about to be tried and every port that is about to listen; null
     /// ends it. Lifetime: `observer` must outlive the reactor or be replaced. For tests.

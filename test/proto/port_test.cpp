@@ -31,13 +31,6 @@ private:
     std::vector<UniqueFd> fill_;
 };
 
-/// Records how a Deferred fires.
-void record(Events& events, const std::string& name, const Deferred<>& deferred) {
-    deferred.add_callback([&events, name] { events.push_back(name + " fired"); });
-    deferred.add_errback(
-        [&events, name](const Failure& failure) { events.push_back(name + " failed: " + failure.error_message()); });
-}
-
 LARIAT_KERNEL_TEST_CASE("P01 listen_tcp binds and listens synchronously, before the reactor runs") {
     Loop loop(backend_kind);
     auto port = loop.listen(loop.idle_factory("server"));
@@ -92,7 +85,7 @@ LARIAT_BACKEND_TEST_CASE("P03 port 0 is a port the kernel chose, and start and e
     CHECK(number != "0");
     CHECK(logs.count("ScriptedFactory starting on " + number) == 1);
     CHECK(port->str() == "<ScriptedFactory on " + number + ">");
-    record(loop.events, "stop", port->stop_listening());
+    record_firing(loop.events, "stop", port->stop_listening());
     loop.until([&] { return loop.saw("stop fired"); });
     CHECK(logs.count("(TCP Port " + number + " Closed)") == 1);
     CHECK(port->str() == "<ScriptedFactory (not listening)>");
@@ -201,7 +194,7 @@ LARIAT_BACKEND_TEST_CASE(
     auto connector = loop.connect(*port, loop.idle_factory("client"));
     loop.until([&] { return loop.saw("server made") && loop.saw("client made"); });
     loop.take();
-    record(loop.events, "stop", port->stop_listening());
+    record_firing(loop.events, "stop", port->stop_listening());
     CHECK(loop.events.empty());
     CHECK(!port->listening());
     loop.until([&] { return loop.events.size() == 2; });
@@ -210,7 +203,7 @@ LARIAT_BACKEND_TEST_CASE(
     CHECK(connector->state() == Connector::State::connected);
     loop.connect(*port, loop.idle_factory("late"));
     loop.until([&] { return loop.saw("late factory failed ConnectionRefused"); });
-    record(loop.events, "stopped", port->stop_listening());
+    record_firing(loop.events, "stopped", port->stop_listening());
     CHECK(loop.last() == "stopped fired");
 }
 
@@ -219,7 +212,7 @@ LARIAT_BACKEND_TEST_CASE("P09 what stop_factory throws fails the Deferred; the p
     auto factory = loop.idle_factory("server");
     factory->on_stop = [] { throw std::runtime_error("a bug"); };
     auto port = loop.listen(factory);
-    record(loop.events, "stop", port->stop_listening());
+    record_firing(loop.events, "stop", port->stop_listening());
     loop.until([&] { return loop.saw("stop failed: a bug"); });
     CHECK(!port->listening());
     factory->on_stop = {};
@@ -231,7 +224,7 @@ LARIAT_BACKEND_TEST_CASE("P10 a stopped port can listen again, on a port of its 
     Loop loop(backend_kind);
     auto port = loop.listen(loop.idle_factory("server"));
     CHECK_THROWS_AS(port->start_listening(), UsageError);
-    record(loop.events, "stop", port->stop_listening());
+    record_firing(loop.events, "stop", port->stop_listening());
     CHECK_THROWS_AS(port->start_listening(), UsageError);
     loop.until([&] { return loop.saw("stop fired"); });
     loop.take();
@@ -246,8 +239,8 @@ LARIAT_BACKEND_TEST_CASE("P10 P11 stopping twice before it is done fires both De
     Loop loop(backend_kind);
     auto port = loop.listen(loop.idle_factory("server"));
     loop.take();
-    record(loop.events, "first", port->stop_listening());
-    record(loop.events, "second", port->stop_listening());
+    record_firing(loop.events, "first", port->stop_listening());
+    record_firing(loop.events, "second", port->stop_listening());
     loop.until([&] { return loop.events.size() == 3; });
     loop.settle();
     CHECK(loop.events == Events{"server factory stop", "first fired", "second fired"});
@@ -263,7 +256,7 @@ LARIAT_KERNEL_TEST_CASE(
     auto port = loop.reactor.adopt_stream_port(listening.get(), loop.idle_factory("server"));
     loop.connect(*port, loop.idle_factory("client"));
     loop.until([&] { return loop.saw("server made"); });
-    record(loop.events, "stop", port->stop_listening());
+    record_firing(loop.events, "stop", port->stop_listening());
     loop.until([&] { return loop.saw("stop fired"); });
     const UniqueFd client(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     const Address address = port->host();

@@ -32,6 +32,13 @@ using Events = std::vector<std::string>;
 /// The class of the exception, without namespaces.
 inline std::string why(const Failure& reason) { return lariat::detail::class_name(reason.type()); }
 
+/// Records how a Deferred fires.
+inline void record_firing(Events& events, const std::string& name, const Deferred<>& deferred) {
+    deferred.add_callback([&events, name] { events.push_back(name + " fired"); });
+    deferred.add_errback(
+        [&events, name](const Failure& failure) { events.push_back(name + " failed: " + failure.error_message()); });
+}
+
 class Scripted;
 
 /// What a Scripted protocol does in its callbacks, after recording them.
