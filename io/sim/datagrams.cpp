@@ -109,6 +109,7 @@ int Datagrams::connect(const Address& to) {
         if (!socket_.is_bound()) {
             if (const int result = socket_.bind(node.host().source_for(to)); result < 0) return result;
         }
+        if (is_any(socket_.local_address())) socket_.narrow_to(node.host().source_for(to));
     } else if (!node.has_path(to)) {
         return Node::missing_path_error(to);
     } else if (!node.local_receiver(to)) {

@@ -60,6 +60,11 @@ public:
     [[nodiscard]] std::uint32_t poll_events() const noexcept;
 
     [[nodiscard]] bool is_bound() const noexcept { return bound_; }
+    /// Of a socket that is bound to any address: only to that of `address` from now on.
+    void narrow_to(Address address) noexcept {
+        address.set_port(local_.port());
+        local_ = address;
+    }
     [[nodiscard]] bool is_listening() const noexcept { return backlog_ > 0; }
     [[nodiscard]] bool has_waiting() const noexcept { return !waiting_.empty(); }
     /// The connection that came first; null when none waits.

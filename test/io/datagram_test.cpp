@@ -125,6 +125,14 @@ LARIAT_BACKEND_TEST_CASE("a connected socket sends to its peer and hears nobody 
     CHECK(here.texts == Texts{"from the peer"});
 }
 
+LARIAT_BACKEND_TEST_CASE("a socket bound to any address is at one when it is connected") {
+    World world(backend_kind);
+    Station here(world, Address::any_ipv4(0)), peer(world);
+    CHECK(here.address.host() == "0.0.0.0");
+    CHECK(world->connect(here.fd, peer.address) == 0);
+    CHECK(world.address_of(here.fd) == Address::loopback(here.address.port()));
+}
+
 LARIAT_BACKEND_TEST_CASE("what a connected socket sends to nobody is refused, and receiving goes on") {
     World world(backend_kind);
     Station here(world);

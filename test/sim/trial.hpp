@@ -106,6 +106,7 @@ struct Scenario {
 
 void chat(Trial& trial);
 void echo_cluster(Trial& trial);
+void letters(Trial& trial);
 void reconnecting(Trial& trial);
 void transfer(Trial& trial);
 
