@@ -62,6 +62,11 @@ MUTANTS = [
      "void Connector::connection_failed(const Failure& reason) {\n",
      "void Connector::connection_failed(const Failure& reason) {\n"
      "    if (reason.check<TimeoutError>()) factory_->client_connection_failed(*this, reason);\n"),
+    ("datagrams are not received any more after receiving has failed once", "runtime/datagram_socket.cpp",
+     "            reactor.timers().arm(retry, reactor.now() + failed_pause);\n", ""),
+    ("a wake-up is lost: who waits for room for a datagram is not told", "runtime/datagram_socket.cpp",
+     "        while (RoomWaiter* waiter = told.pop_front()) waiter->room();\n",
+     "        while (RoomWaiter* waiter = told.pop_front()) if (closing) waiter->room();\n"),
 ]
 
 
