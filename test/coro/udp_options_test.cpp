@@ -31,6 +31,18 @@ Task<> errors() {
 }
 LARIAT_BACKEND_TEST_CASE("what cannot be done says why") { run_on(backend_kind, errors); }
 
+Task<> send_to_nobody() {
+    UdpSocket socket(loopback), peer(loopback);
+    socket.connect(peer.local_address());
+    CHECK((co_await ending_of(send_text_to(socket, "astray", {}))).starts_with("UsageError: "));
+    co_await let_arrive();
+    co_await socket.send("meant for the peer");
+    CHECK(co_await receive_text(peer) == "meant for the peer");
+}
+LARIAT_BACKEND_TEST_CASE("what is sent to no address does not go to the peer of a connected socket") {
+    run_on(backend_kind, send_to_nobody);
+}
+
 Task<> broadcast() {
     UdpSocket a(Address::any_ipv4(0)), b(Address::any_ipv4(0));
     Address everybody = is_simulated() ? Address("255.255.255.255:0") : Address("127.255.255.255:0");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // UdpSocket where there is no room to send: storms of EAGAIN, and a simulated line that is slow.
+#include <lariat/io/base/log.hpp>
 #include <lariat/test/support/faults.hpp>
 #include <lariat/test/support/sim_network.hpp>
 #include <lariat/test/support/udp.hpp>
@@ -38,6 +39,34 @@ LARIAT_BACKEND_TEST_CASE("datagrams survive what a kernel may do on a bad day") 
     CHECK(run(reactor, keep_failure(failure, many_exchanges())) == 0);
     CHECK(faults.counts()[io::Fault::again_storm] > 10);
     CHECK(faults.ledger().descriptors == 0);
+    if (failure) std::rethrow_exception(failure);
+}
+
+Task<std::string> send_in_the_end(UdpSocket& socket, std::string text, Address to) {
+    for (;;) {
+        try {
+            co_await socket.send_to(text, to);
+            co_return "sent";
+        } catch (const Error& error) {
+            CHECK(error.what() == "send to " + to.str() + ": Cannot allocate memory");
+        }
+    }
+}
+Task<> exchange_without_memory() {
+    UdpSocket a(loopback), b(loopback);
+    for (int i = 0; i < 30; ++i) {
+        const std::string text = std::to_string(i);
+        CHECK(co_await send_in_the_end(a, text, b.local_address()) == "sent");
+        CHECK(co_await receive_text(b) == text);
+    }
+}
+TEST_CASE("sim: without memory sending throws, and receiving is logged and goes on") {
+    const CapturedLogs logs;
+    auto backend = faulty(io::BackendKind::sim, io::FaultPlan(1).rate(io::Fault::failed_transfer, 300));
+    Reactor reactor(std::move(backend));
+    std::exception_ptr failure;
+    CHECK(run(reactor, keep_failure(failure, exchange_without_memory())) == 0);
+    CHECK(logs.count("could not receive a datagram: Cannot allocate memory") > 0);
     if (failure) std::rethrow_exception(failure);
 }
 
