@@ -88,6 +88,17 @@ LARIAT_BACKEND_TEST_CASE("a group is joined once and left once, over the interfa
     CHECK(join_group(ipv6, "[ff12::1234]:0", "127.0.0.1", true) == -ENODEV);
 }
 
+LARIAT_KERNEL_TEST_CASE("an interface that is not there has no groups and sends nothing to any") {
+    Reactor reactor(ReactorOptions().backend(backend_kind));
+    OpenSocket ipv4(reactor, Address::any_ipv4(0)), ipv6(reactor, "[::]:0");
+    for (const char* interface : {"192.0.2.1", "1000000"}) {
+        CHECK(join_group(ipv4, "239.1.2.3:0", interface, true) == -ENODEV);
+        CHECK(set_multicast_interface(ipv4, interface) == -EADDRNOTAVAIL);
+        CHECK(join_group(ipv6, "[ff12::1234]:0", interface, true) == -ENODEV);
+        CHECK(set_multicast_interface(ipv6, interface) == -ENODEV);
+    }
+}
+
 LARIAT_BACKEND_TEST_CASE("what has no multicast says so") {
     Reactor reactor(ReactorOptions().backend(backend_kind));
     OpenSocket local(reactor, "unix:@lariat-multicast-test");
