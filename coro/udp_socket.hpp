@@ -7,9 +7,10 @@
 //         co_await socket.send_to(datagram.data, datagram.from);
 //     }
 //
-// Receiving: up to 64 datagrams that nobody has taken wait in the socket, copied out of the receive pool, so that a
-// slow receiver holds none of its memory. Then the kernel's queue (SO_RCVBUF) takes what comes and drops what it has no
-// room for. Sending: a datagram leaves at once, whole or not at all.
+// Receiving: begins with the first receive_from(). About 64 datagrams that nobody has taken wait in the socket, copied
+// out of the receive pool, so that a slow receiver holds none of its memory; before that, and beyond, the kernel's
+// queue (SO_RCVBUF) takes what comes and drops what it has no room for. Sending: a datagram leaves at once, whole or
+// not at all.
 //
 // Threads: the reactor's. Lifetime: a UdpSocket must outlive the operations on it that are being awaited.
 #pragma once
@@ -45,7 +46,7 @@ public:
     [[nodiscard]] detail::ReceiveFrom receive_from() noexcept { return detail::ReceiveFrom(core()); }
 
     /// Sends `bytes`, which must stay valid until the await ends, to `to` as one datagram. Waits only while there is no
-    /// room (SO_SNDBUF), and a turn of the loop after many datagrams in a row. Nobody knows whether it arrives.
+    /// room (SO_SNDBUF), and a turn of the loop after 64 datagrams in a row. Nobody knows whether it arrives.
     ///
     /// Cancellation: one that was interrupted was not sent.
     /// Errors: MessageLengthError; SocketClosed; UsageError when `to` is not an IP address; otherwise Error with the
