@@ -177,14 +177,17 @@ int Socket::get_option(int level, int name, void* value, socklen_t size) noexcep
         default: break;
         }
     }
-    if (level == IPPROTO_IP && name == IP_MULTICAST_LOOP) return answer(hears_own_multicast() ? 1 : 0);
-    if (level == IPPROTO_IP && name == IP_MULTICAST_TTL) return answer(number(level, name, 1));
-    const auto found = options_.find({level, name});
-    if (found == options_.end()) {
-        std::memset(value, 0, size);  // off, or none
+    if (const auto found = options_.find({level, name}); found != options_.end()) {
+        std::memcpy(value, found->second.value.data(), std::min(size, found->second.size));
         return 0;
     }
-    std::memcpy(value, found->second.value.data(), std::min(size, found->second.size));
+    // Off, or none, but for two of multicast: one hop, and members on the host hear it; ip(7), ipv6(7).
+    const bool on = level == IPPROTO_IP     ? name == IP_MULTICAST_LOOP || name == IP_MULTICAST_TTL
+                    : level == IPPROTO_IPV6 ? name == IPV6_MULTICAST_LOOP || name == IPV6_MULTICAST_HOPS
+                                            : false;
+    const int unless_set = on ? 1 : 0;
+    std::memset(value, 0, size);
+    std::memcpy(value, &unless_set, std::min<std::size_t>(size, sizeof unless_set));
     return 0;
 }
 

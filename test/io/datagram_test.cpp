@@ -190,6 +190,20 @@ LARIAT_BACKEND_TEST_CASE("a datagram that cannot be sent is refused with the rea
     CHECK(type == SOCK_DGRAM);
 }
 
+LARIAT_BACKEND_TEST_CASE("multicast stays in the local network and is heard on the host unless told otherwise") {
+    World world(backend_kind);
+    const auto value_of = [&](int domain, int level, int name) {
+        int value = 0;
+        CHECK(world->get_option(world.open(domain, SOCK_DGRAM), level, name, &value, sizeof value) == 0);
+        return value;
+    };
+    CHECK(value_of(AF_INET, IPPROTO_IP, IP_MULTICAST_TTL) == 1);
+    CHECK(value_of(AF_INET, IPPROTO_IP, IP_MULTICAST_LOOP) == 1);
+    CHECK(value_of(AF_INET6, IPPROTO_IPV6, IPV6_MULTICAST_HOPS) == 1);
+    CHECK(value_of(AF_INET6, IPPROTO_IPV6, IPV6_MULTICAST_LOOP) == 1);
+    CHECK(value_of(AF_INET, SOL_SOCKET, SO_BROADCAST) == 0);
+}
+
 LARIAT_BACKEND_TEST_CASE("ports of datagrams and of streams are not the same, and each can be had once") {
     World world(backend_kind);
     const int listening = world.listen();
