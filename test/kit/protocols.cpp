@@ -2,9 +2,12 @@
 #include <lariat/testing/protocols.hpp>
 
 #include <lariat/io/base/error.hpp>
+#include <lariat/runtime/connection_error.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
+#include <optional>
 
 namespace lariat::testing {
 namespace {
@@ -64,6 +67,37 @@ void NonStreamingProducer::resume_producing() {
 void NonStreamingProducer::stop_producing() {
     stopped = true;
     if (std::exchange(consumer_, nullptr)) result.callback();
+}
+
+void FakeDatagramTransport::connect(std::string_view host, std::uint16_t port) {
+    if (peer_.is_ip()) throw UsageError("already connected, reconnecting is not currently supported");
+    const std::optional<Address> to = Address::from_host(host, port);
+    if (!to) throw InvalidAddressError(host, "not an IPv4 or IPv6 address");
+    peer_ = *to;
+}
+
+Deferred<> FakeDatagramTransport::stop_listening() {
+    stopped = true;
+    return succeed();
+}
+
+Deferred<> FakeDatagramTransport::set_outgoing_interface(std::string_view interface) {
+    outgoing_interface_ = interface;
+    return succeed();
+}
+
+Deferred<> FakeDatagramTransport::change_membership(std::string_view group, std::string_view interface, bool join) {
+    const std::pair membership{std::string(group), std::string(interface)};
+    const auto found = std::find(groups.begin(), groups.end(), membership);
+    if (join == (found != groups.end())) {
+        return fail(MulticastJoinError(group, interface, join ? EADDRINUSE : EADDRNOTAVAIL));
+    }
+    if (join) {
+        groups.push_back(membership);
+    } else {
+        groups.erase(found);
+    }
+    return succeed();
 }
 
 Deferred<> wait_until_all_disconnected(Reactor& reactor, std::vector<ProtocolPtr> protocols) {

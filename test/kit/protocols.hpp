@@ -9,15 +9,17 @@
 #include <lariat/coro/deferred.hpp>
 #include <lariat/io/address.hpp>
 #include <lariat/io/base/function.hpp>
-#include <lariat/proto/datagram_protocol.hpp>
+#include <lariat/proto/datagram_transport.hpp>
 #include <lariat/proto/factory.hpp>
 #include <lariat/proto/producer.hpp>
 #include <lariat/proto/protocol.hpp>
 #include <lariat/proto/transport.hpp>
 #include <lariat/runtime/reactor.hpp>
 
+#include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -72,12 +74,46 @@ private:
     Consumer* consumer_;  // null when it is done
 };
 
-/// Keeps the datagrams that are sent, and where to.
+/// Keeps the datagrams that are sent, and what else a DatagramProtocol asks for. The test calls datagram_received() and
+/// connection_refused() itself.
 class FakeDatagramTransport final : public DatagramTransport {
 public:
-    void write(Bytes datagram, const Address& to) override { written.emplace_back(datagram.str(), to); }
+    /// The host is 10.0.0.1:12345, unless it is set.
+    FakeDatagramTransport() = default;
+    FakeDatagramTransport& set_host(const Address& host) noexcept { return host_ = host, *this; }
 
+    /// Each datagram with the address it was given; that is none for the peer of connect().
     std::vector<std::pair<std::string, Address>> written;
+    /// The groups it is a member of, and over which interface.
+    std::vector<std::pair<std::string, std::string>> groups;
+    bool stopped = false;  ///< stop_listening() was called
+
+    using DatagramTransport::write;
+    void write(Bytes datagram, const Address& to) override { written.emplace_back(datagram.str(), to); }
+    void connect(std::string_view host, std::uint16_t port) override;
+    /// Has fired already. The protocol is not stopped: the test calls do_stop().
+    Deferred<> stop_listening() override;
+    [[nodiscard]] Address host() const override { return host_; }
+    [[nodiscard]] Address peer() const override { return peer_; }
+    [[nodiscard]] bool broadcast_allowed() const override { return broadcast_allowed_; }
+    void set_broadcast_allowed(bool allowed) override { broadcast_allowed_ = allowed; }
+    [[nodiscard]] int ttl() const override { return ttl_; }
+    void set_ttl(int hops) override { ttl_ = hops; }
+    [[nodiscard]] bool loopback_mode() const override { return loopback_mode_; }
+    void set_loopback_mode(bool on) override { loopback_mode_ = on; }
+    [[nodiscard]] std::string outgoing_interface() const override { return outgoing_interface_; }
+    Deferred<> set_outgoing_interface(std::string_view interface) override;
+
+private:
+    /// Errors, of the Deferred: MulticastJoinError for a membership that is there already, or is not.
+    Deferred<> change_membership(std::string_view group, std::string_view interface, bool join) override;
+
+    Address host_{"10.0.0.1:12345"};
+    Address peer_;
+    std::string outgoing_interface_ = "0.0.0.0";
+    int ttl_ = 1;
+    bool broadcast_allowed_ = false;
+    bool loopback_mode_ = true;
 };
 
 /// Fires once the connections of all `protocols` are gone. Looks every 10 ms of the reactor's time.

@@ -90,4 +90,24 @@ TEST_CASE("F10 a datagram protocol starts with its first port, stops with its la
     CHECK(logs.count("Starting protocol") == 1);
 }
 
+TEST_CASE("F10 a carrier of datagrams need only send, and refuses what it does not have") {
+    Pigeons carrier;
+    DatagramTransport& pigeons = carrier;
+    pigeons.write_sequence({"one", " egg"}, "10.0.0.1:53");
+    CHECK(carrier.sent == Log{"one egg to 10.0.0.1:53"});
+    CHECK_THROWS_WITH_AS(pigeons.connect("10.0.0.1", 53), "this transport has no connect()", UsageError);
+    CHECK_THROWS_WITH_AS(pigeons.set_ttl(2), "this transport has no multicast", UsageError);
+    bool failed = false;
+    pigeons.join_group("239.1.1.1").add_errback([&](const Failure& why) { failed = why.check<UsageError>(); });
+    CHECK(failed);
+}
+
+TEST_CASE("U02 a datagram that was cut is one like any other unless the protocol wants to know") {
+    Loft loft;
+    Pigeons pigeons;
+    loft.make_connection(pigeons);
+    loft.truncated_datagram_received("crum", "10.0.0.1:53");
+    CHECK(loft.log.back() == "crum from 10.0.0.1:53");
+}
+
 TEST_SUITE_END();

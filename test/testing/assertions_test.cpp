@@ -186,18 +186,51 @@ TEST_CASE("V11 a wait for disconnection that is cancelled looks no more") {
     CHECK(pair.pump.clock().delayed_calls().empty());
 }
 
-struct Pinger : DatagramProtocol {
-    void start_protocol() override { transport().write("ping", Address("10.0.0.9:9")); }
+/// Looks for others in a group, and talks to the first that answers.
+struct Finder : DatagramProtocol {
+    void start_protocol() override {
+        transport().join_group("239.1.1.1").add_callback([this] {
+            transport().set_ttl(2);
+            transport().write_sequence({"any", "body?"}, Address("239.1.1.1:9"));
+        });
+    }
+    void datagram_received(Bytes, const Address& from) override {
+        transport().connect(from.host(), from.port());
+        transport().write("you");
+    }
+    void connection_refused() override { transport().lose_connection(); }
 };
 
-TEST_CASE("V11 a FakeDatagramTransport keeps what was sent and where to") {
+TEST_CASE("V11 a FakeDatagramTransport keeps what was sent and where to, and what else was asked for") {
     testing::FakeDatagramTransport transport;
-    Pinger pinger;
-    pinger.set_noisy(false);
-    pinger.make_connection(transport);
-    REQUIRE(transport.written.size() == 1);
-    CHECK(transport.written.front().first == "ping");
-    CHECK(transport.written.front().second.str() == "10.0.0.9:9");
+    Finder finder;
+    finder.set_noisy(false);
+    finder.make_connection(transport);
+    using Written = std::vector<std::pair<std::string, Address>>;
+    CHECK((transport.written == Written{{"anybody?", "239.1.1.1:9"}}));
+    CHECK(transport.groups.size() == 1);
+    CHECK(transport.ttl() == 2);
+    finder.datagram_received("me", "10.0.0.9:9");
+    CHECK(transport.peer().str() == "10.0.0.9:9");
+    CHECK((transport.written.back() == Written::value_type{"you", Address()}));
+    CHECK_THROWS_AS(transport.connect("10.0.0.8", 9), UsageError);
+    finder.connection_refused();
+    CHECK(transport.stopped);
+    failure_result_of<MulticastJoinError>(transport.join_group("239.1.1.1"));
+    success_result_of(transport.leave_group("239.1.1.1"));
+    failure_result_of<MulticastJoinError>(transport.leave_group("239.1.1.1"));
+    CHECK(transport.groups.empty());
+    CHECK(transport.set_host("[::1]:2").host().str() == "[::1]:2");
+}
+
+TEST_CASE("U04 a DatagramTransport takes IP literals and <broadcast> in place of an address, and no names") {
+    testing::FakeDatagramTransport transport;
+    transport.write("one", "::1", 7);
+    transport.write("all", "<broadcast>", 7);
+    CHECK(transport.written.front().second.str() == "[::1]:7");
+    CHECK(transport.written.back().second.str() == "255.255.255.255:7");
+    CHECK_THROWS_AS(transport.write("none", "localhost", 7), InvalidAddressError);
+    CHECK_THROWS_AS(transport.connect("localhost", 7), InvalidAddressError);
 }
 
 }  // namespace
