@@ -34,7 +34,7 @@ def poems():
 
 def program(name):
     folders = {"echo_protocol": "echo", "echo_task": "echo", "deflate_server": "deflate", "inflate_client": "deflate",
-               "poll_server": "crash"}
+               "poll_server": "crash", "udp_echo_server": "udp_echo", "udp_echo_client": "udp_echo"}
     return str(EXAMPLES / folders.get(name, "poetry") / name)
 
 
@@ -87,10 +87,12 @@ class Server:
 
 
 @contextlib.contextmanager
-def dead_port():
+def dead_port(kind=socket.SOCK_STREAM):
     """A port that is bound, so that nobody else gets it, and on which nobody listens."""
-    with socket.socket() as bound:
+    with socket.socket(type=kind) as bound:
         bound.bind(("127.0.0.1", 0))
+        if kind == socket.SOCK_DGRAM:
+            bound.connect(bound.getsockname())  # it hears from itself alone
         yield bound.getsockname()[1]
 
 
@@ -414,6 +416,54 @@ class Echo(Case):
                 self.assert_one_line(run(name, other.port), 1, str(other.port), "in use")
             self.assertIn(run(name, 0, backend="kqueue").returncode, (1, 2))
             self.assert_one_line(run(name, 0, backend="kqueue"), run(name, 0, backend="kqueue").returncode, "kqueue")
+
+
+class UdpEcho(Case):
+    SAYINGS = b"received: Hello, world!\nreceived: What a fine day it is.\nreceived: Bye-bye!\n"
+
+    def test_every_datagram_comes_back(self):
+        for backend in backends():
+            with self.subTest(backend=backend), Server("udp_echo_server", 0, backend=backend) as server:
+                self.assertRegex(server.line, r"\Alistening on 127\.0\.0\.1:\d+\n\Z")
+                result = run("udp_echo_client", server.address, backend=backend)
+                self.assertEqual((result.returncode, result.stdout, result.stderr), (0, self.SAYINGS, b""))
+                with socket.socket(type=socket.SOCK_DGRAM) as client:
+                    client.settimeout(TIMEOUT)
+                    client.connect(("127.0.0.1", server.port))
+                    for sent in (b"", b"one", os.urandom(65507)):
+                        client.send(sent)
+                        self.assertTrue(client.recv(1 << 16) == sent)
+
+    def test_the_client_asks_again_and_hears_no_answer_twice(self):
+        for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+            with self.subTest(host=host), socket.socket(family, socket.SOCK_DGRAM) as server:
+                server.bind((host, 0))
+                server.settimeout(TIMEOUT)
+
+                def serve():
+                    lost, _ = server.recvfrom(100)
+                    for _ in range(3):
+                        datagram, peer = server.recvfrom(100)
+                        server.sendto(datagram, peer)
+                        server.sendto(datagram, peer)
+                thread = threading.Thread(target=serve, daemon=True)
+                thread.start()
+                where = f"[{host}]" if ":" in host else host
+                result = run("udp_echo_client", f"{where}:{server.getsockname()[1]}")
+                self.assertEqual((result.returncode, result.stdout, result.stderr), (0, self.SAYINGS, b""))
+                thread.join(TIMEOUT)
+
+    def test_what_goes_wrong_is_one_line(self):
+        for backend in backends():
+            with dead_port(socket.SOCK_DGRAM) as dead:
+                self.assert_one_line(run("udp_echo_client", f"127.0.0.1:{dead}", backend=backend), 1, str(dead),
+                                     "nobody listens")
+        for name in ("udp_echo_client", "udp_echo_server"):
+            for arguments in ((), ("nowhere",), ("1", "2")):
+                with self.subTest(program=name, arguments=arguments):
+                    self.assert_one_line(run(name, *arguments), 2, name)
+        with Server("udp_echo_server", 0) as other:
+            self.assert_one_line(run("udp_echo_server", other.port), 1, str(other.port), "in use")
 
 
 class Replay(Case):
