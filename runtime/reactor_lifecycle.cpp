@@ -164,16 +164,25 @@ void Reactor::drain() noexcept {
     impl_->connections.append(impl_->closing_connections);
     impl_->listeners.append(impl_->closing_listeners);
     impl_->watches.cancel_all();
-    while (ShutdownListener* listener = impl_->listeners.pop_front()) listener->reactor_stopping();
+    while (ShutdownListener* listener = impl_->listeners.pop_front()) {
+        impl_->closing_listeners.push_back(*listener);
+        listener->reactor_stopping();
+    }
     while (Connection* connection = impl_->connections.pop_front()) {
         impl_->closing_connections.push_back(*connection);
         connection->disconnect(lost_in_shutdown);
     }
-    while (backend_->ledger().operations > 0 || !impl_->closing_connections.empty()) {
-        run_ready();
-        flush_dirty();
-        wait(never);
-        backend_->dispatch(~std::size_t{0});
+    for (;;) {
+        if (backend_->ledger().operations > 0 || !impl_->closing_connections.empty()) {
+            run_ready();
+            flush_dirty();
+            wait(never);
+            backend_->dispatch(~std::size_t{0});
+        } else if (!impl_->closing_listeners.empty() && !ready_.empty()) {
+            run_ready();  // one that had nothing in flight closes from here
+        } else {
+            break;
+        }
     }
     drop_mail();
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What a stopping reactor closes, in which order, and what it waits for.
 #include <lariat/io/backend.hpp>
+#include <lariat/runtime/acceptor.hpp>
 #include <lariat/runtime/connection.hpp>
 #include <lariat/runtime/connection_error.hpp>
 #include <lariat/runtime/reactor.hpp>
@@ -217,6 +218,18 @@ LARIAT_KERNEL_TEST_CASE("the destructor closes what is open, tells its users, an
     CHECK(user.error == ESHUTDOWN);
     CHECK(log.size() == 3);
     CHECK(log.front() == "stopping");
+}
+
+LARIAT_BACKEND_TEST_CASE("the destructor closes a port that has nothing in flight, as it has not begun to accept") {
+    bool closed = false;
+    {
+        Reactor reactor(ReactorOptions().backend(backend_kind));
+        Acceptor acceptor(reactor, [](int) {}, [](int) {});
+        REQUIRE(acceptor.listen(Address::loopback(0), {}) == 0);
+        acceptor.close([&] { closed = true; });
+        CHECK_FALSE(closed);
+    }
+    CHECK(closed);
 }
 
 TEST_SUITE_END();
