@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 // Protocols and factories on a backend with faults: the same callbacks, each once and in order, and every byte.
-#include <lariat/test/proto/scripted.hpp>
+#include <lariat/io/base/log.hpp>
+#include <lariat/test/proto/scripted_datagrams.hpp>
 #include <lariat/test/support/backends.hpp>
 #include <lariat/test/support/faults.hpp>
 #include <lariat/test/support/io_world.hpp>
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -66,6 +68,65 @@ LARIAT_BACKEND_TEST_CASE("an echo server and its clients see what they would wit
     }
     CHECK(short_reads > 0);
     CHECK(repeated > 0);
+}
+
+LARIAT_BACKEND_TEST_CASE("U04 datagrams come whole, once and in order, and one that found no room goes the next time") {
+    std::uint64_t full = 0, repeated = 0;
+    for (std::uint64_t seed = 1; seed <= 6; ++seed) {
+        CAPTURE(seed);
+        UdpLoop loop(faulty(backend_kind, io::FaultPlan(seed).disturb(static_cast<unsigned>(50 * seed))));
+        auto port = loop.bind(loop.protocol("server"));
+        auto client = loop.bind(loop.protocol("client"));
+        loop.take();
+        Events expected;
+        for (int number = 0; number < 40; ++number) {
+            for (bool sent = false; !sent; loop.reactor.iterate()) {
+                try {
+                    client->write("datagram " + std::to_string(number), port->host());
+                    sent = true;
+                } catch (const Error& error) {
+                    REQUIRE(error.os_error() == EAGAIN);
+                    ++full;
+                }
+            }
+            expected.push_back("server got datagram " + std::to_string(number));
+        }
+        loop.until([&] { return loop.events.size() >= expected.size(); });
+        loop.settle();
+        // A simulated network lets datagrams overtake each other.
+        if (backend_kind == io::BackendKind::sim) std::sort(loop.events.begin(), loop.events.end());
+        if (backend_kind == io::BackendKind::sim) std::sort(expected.begin(), expected.end());
+        CHECK(loop.events == expected);
+        repeated += faults_of(loop.reactor.backend()).counts()[io::Fault::repeated_completion];
+    }
+    CHECK(full > 0);
+    CHECK(repeated > 0);
+}
+
+LARIAT_KERNEL_TEST_CASE("U06 a port outlives errors of receiving and of sending, and logs those of receiving") {
+    CapturedLogs logs;
+    UdpLoop loop(faulty(backend_kind, io::FaultPlan().rate(io::Fault::failed_transfer, 1000)));
+    UdpLoop sound(backend_kind);
+    auto port = loop.bind(loop.protocol("server"));
+    auto client = sound.bind(sound.protocol("client"));
+    const std::string line =
+        "UDP Port " + std::to_string(port->host().port()) + " goes on after an error (Cannot allocate memory)";
+    for (std::size_t i = 1; i <= 2; ++i) {
+        const std::string text = std::to_string(i);
+        client->write(text, port->host());
+        loop.until_saw("server got " + text);
+        loop.until([&] { return logs.count(line) == i; });
+    }
+    try {
+        port->write("x", client->host());
+        FAIL("it was sent");
+    } catch (const Error& error) {
+        CHECK(error.os_error() == ENOMEM);
+    }
+    CHECK(port->listening());
+    loop.reactor.call_when_running([&] { loop.reactor.stop(); });
+    loop.reactor.run();  // receiving rests a while after an error, so nothing is in flight
+    CHECK(loop.last() == "server stop");
 }
 
 TEST_SUITE_END();

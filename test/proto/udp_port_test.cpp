@@ -110,6 +110,17 @@ LARIAT_BACKEND_TEST_CASE("U08 a protocol may stop its port while it is started")
     CHECK(loop.events == Events{"server start", "server stop", "stop fired"});
 }
 
+LARIAT_BACKEND_TEST_CASE("U08 a port that is being closed when its reactor dies stops its protocol, too") {
+    Events events;
+    {
+        UdpLoop loop(backend_kind);
+        auto server = std::make_shared<ScriptedDatagrams>(events, "server");
+        server->on_start = [&] { record_firing(events, "stop", server->transport().stop_listening()); };
+        loop.bind(server);  // nothing has been in flight yet
+    }
+    CHECK(events == Events{"server start", "server stop", "stop fired"});
+}
+
 LARIAT_BACKEND_TEST_CASE("U02 datagrams come whole and with their sender, also empty ones and the longest there are") {
     UdpLoop loop(backend_kind);
     auto server = loop.protocol("server"), client = loop.protocol("client");
@@ -246,6 +257,7 @@ LARIAT_BACKEND_TEST_CASE("U08 stop_listening fires from the loop, when the proto
     loop.until_saw("stop fired");
     loop.settle();
     CHECK(loop.events == Events{"server stop", "stop fired"});
+    server->on_stop = {};
     CHECK(std::to_string(port->host().port()) == number);
     CHECK(port->str() == "<ScriptedDatagrams (not listening)>");
     CHECK_THROWS_AS(port->set_broadcast_allowed(true), UsageError);
@@ -346,6 +358,9 @@ LARIAT_KERNEL_TEST_CASE("U10 adopt_datagram_port receives on a duplicate and lea
     client->write("again", port->host());
     char got[8];
     CHECK(recv(bound.get(), got, sizeof got, MSG_DONTWAIT) == 5);
+    const std::uint16_t adopted = port->host().port();
+    port->start_listening();  // on a port of its own
+    CHECK(port->host().port() != adopted);
     const Address peer = client->host();
     REQUIRE(connect(bound.get(), peer.data(), peer.size()) == 0);
     auto connected = loop.reactor.adopt_datagram_port(bound.get(), loop.protocol("connected"));
