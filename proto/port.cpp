@@ -2,6 +2,7 @@
 #include <lariat/proto/port.hpp>
 
 #include <lariat/io/base/log.hpp>
+#include <lariat/io/base/unique_fd.hpp>
 #include <lariat/proto/factory.hpp>
 #include <lariat/proto/tcp_transport.hpp>
 #include <lariat/runtime/connection_error.hpp>
@@ -10,8 +11,6 @@
 #include <lariat/runtime/tcp_observer.hpp>
 
 #include <cerrno>
-#include <fcntl.h>
-#include <unistd.h>
 #include <utility>
 
 namespace lariat {
@@ -69,10 +68,10 @@ int Port::adopt(Acceptor& acceptor, int descriptor) {
     int result = reactor_->backend().get_option(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &listens, sizeof listens);
     if (result < 0) return result;
     if (!listens) return -EINVAL;
-    const int own = ::fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
-    if (own < 0) return -errno;
-    result = acceptor.adopt(own);
-    if (result < 0) ::close(own);
+    UniqueFd own = UniqueFd::duplicate_of(descriptor);
+    if (!own) return -errno;
+    result = acceptor.adopt(own.get());
+    if (result == 0) static_cast<void>(own.release());
     return result;
 }
 

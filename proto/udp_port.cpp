@@ -2,6 +2,7 @@
 #include <lariat/proto/udp_port.hpp>
 
 #include <lariat/io/base/log.hpp>
+#include <lariat/io/base/unique_fd.hpp>
 #include <lariat/runtime/connection_error.hpp>
 #include <lariat/runtime/multicast.hpp>
 #include <lariat/runtime/reactor.hpp>
@@ -9,9 +10,7 @@
 
 #include <cerrno>
 #include <climits>
-#include <fcntl.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 namespace lariat {
 namespace {
@@ -100,10 +99,10 @@ int UdpPort::adopt(DatagramSocket& socket, int descriptor) {
     if (type != SOCK_DGRAM) return -EPROTOTYPE;
     if (const int result = backend.local_address(descriptor, local); result < 0) return result;
     if (!local.is_ip()) return -EAFNOSUPPORT;
-    const int own = ::fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
-    if (own < 0) return -errno;
-    const int result = socket.adopt(own);
-    if (result < 0) ::close(own);
+    UniqueFd own = UniqueFd::duplicate_of(descriptor);
+    if (!own) return -errno;
+    const int result = socket.adopt(own.get());
+    if (result == 0) static_cast<void>(own.release());
     return result;
 }
 

@@ -2,6 +2,7 @@
 // UniqueFd: an open kernel descriptor that is closed with its owner.
 #pragma once
 
+#include <fcntl.h>
 #include <unistd.h>
 #include <utility>
 
@@ -19,6 +20,9 @@ public:
         return *this;
     }
     ~UniqueFd() { reset(); }
+
+    /// A duplicate of `fd`, close-on-exec; fcntl(2). Without a descriptor, and errno says why, when there is none.
+    static UniqueFd duplicate_of(int fd) noexcept { return UniqueFd(::fcntl(fd, F_DUPFD_CLOEXEC, 0)); }
 
     [[nodiscard]] int get() const noexcept { return fd_; }
     explicit operator bool() const noexcept { return fd_ >= 0; }

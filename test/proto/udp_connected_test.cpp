@@ -34,7 +34,7 @@ LARIAT_BACKEND_TEST_CASE("U05 a connected port sends to its peer and hears from 
     CHECK_THROWS_AS(connected->write("astray", stranger->host()), UsageError);
 }
 
-LARIAT_KERNEL_TEST_CASE("U05 U09 a port of every address has the one it sends from when it is connected") {
+LARIAT_BACKEND_TEST_CASE("U05 U09 a port of every address has the one it sends from when it is connected") {
     UdpLoop loop(backend_kind);
     auto server = loop.protocol("server");
     auto port = loop.bind(server);

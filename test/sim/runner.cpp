@@ -23,10 +23,8 @@ namespace lariat::test {
 namespace {
 
 constexpr Scenario scenarios[] = {
-    {"echo_cluster", echo_cluster},
-    {"transfer", transfer},
-    {"reconnecting", reconnecting},
-    {"chat", chat},
+    {"echo_cluster", echo_cluster}, {"transfer", transfer}, {"reconnecting", reconnecting}, {"chat", chat},
+    {"letters", letters},
 };
 
 const Scenario& scenario_of(const SimRun& run, std::uint64_t seed) {
