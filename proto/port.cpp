@@ -97,8 +97,7 @@ void Port::accept_failed(int error) noexcept {
 
 Deferred<> Port::stop_listening() {
     if (state_ == State::stopped) return succeed();
-    Deferred<> stopped;
-    waiting_.push_back(stopped);
+    Deferred<> stopped = waiting_.add();
     if (state_ == State::listening) close();
     return stopped;
 }
@@ -118,22 +117,7 @@ void Port::closed() noexcept {
     unlink();
     log(LogLevel::info, "Port", "(TCP Port " + std::to_string(host_.port()) + " Closed)");
     state_ = State::stopped;
-    Failure failure;
-    try {
-        factory_->do_stop();
-    } catch (...) {
-        failure = Failure::current();
-    }
-    const std::vector<Deferred<>> waiting = std::move(waiting_);
-    waiting_.clear();
-    if (failure && waiting.empty()) log_failure(factory_->log_prefix(), "Unhandled error in stop_factory", failure);
-    for (const Deferred<>& each : waiting) {
-        if (failure) {
-            each.errback(failure);
-        } else {
-            each.callback();
-        }
-    }
+    waiting_.fire_after([this] { factory_->do_stop(); }, factory_->log_prefix(), "Unhandled error in stop_factory");
 }
 
 std::string Port::str() const {

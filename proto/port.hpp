@@ -7,6 +7,7 @@
 
 #include <lariat/coro/deferred.hpp>
 #include <lariat/io/address.hpp>
+#include <lariat/proto/stop_waiters.hpp>
 #include <lariat/runtime/acceptor.hpp>
 #include <lariat/runtime/shutdown_listener.hpp>
 
@@ -14,7 +15,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 namespace lariat {
 
@@ -69,9 +69,9 @@ private:
     ListenOptions options_;
     Address host_;
     std::unique_ptr<Acceptor> acceptor_;
-    std::shared_ptr<Port> self_;       // unless stopped
-    std::vector<Deferred<>> waiting_;  // of stop_listening()
-    std::optional<int> descriptor_;    // to be adopted
+    std::shared_ptr<Port> self_;     // unless stopped
+    detail::StopWaiters waiting_;    // of stop_listening()
+    std::optional<int> descriptor_;  // to be adopted
     std::uint32_t sessions_ = 0;
     std::uint16_t port_;
     State state_ = State::stopped;

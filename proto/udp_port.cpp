@@ -236,8 +236,7 @@ Deferred<> UdpPort::change_membership(std::string_view group, std::string_view i
 
 Deferred<> UdpPort::stop_listening() {
     if (state_ == State::stopped) return succeed();
-    Deferred<> stopped;
-    waiting_.push_back(stopped);
+    Deferred<> stopped = waiting_.add();
     if (state_ == State::listening) close();
     return stopped;
 }
@@ -258,22 +257,10 @@ void UdpPort::closed() noexcept {
     unlink();
     log(LogLevel::info, "UdpPort", "(UDP Port " + std::to_string(host_.port()) + " Closed)");
     state_ = State::stopped;
-    Failure failure;
-    try {
+    const auto stop = [this] {
         if (std::exchange(protocol_started_, false)) protocol_->do_stop();
-    } catch (...) {
-        failure = Failure::current();
-    }
-    const std::vector<Deferred<>> waiting = std::move(waiting_);
-    waiting_.clear();
-    if (failure && waiting.empty()) log_failure(protocol_->log_prefix(), "Unhandled error in stop_protocol", failure);
-    for (const Deferred<>& each : waiting) {
-        if (failure) {
-            each.errback(failure);
-        } else {
-            each.callback();
-        }
-    }
+    };
+    waiting_.fire_after(stop, protocol_->log_prefix(), "Unhandled error in stop_protocol");
 }
 
 std::string UdpPort::str() const {

@@ -8,6 +8,7 @@
 
 #include <lariat/proto/datagram_protocol.hpp>
 #include <lariat/proto/datagram_transport.hpp>
+#include <lariat/proto/stop_waiters.hpp>
 #include <lariat/runtime/datagram_socket.hpp>
 #include <lariat/runtime/ready.hpp>
 #include <lariat/runtime/shutdown_listener.hpp>
@@ -20,7 +21,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 namespace lariat {
 
@@ -130,7 +130,7 @@ private:
     Address peer_;
     std::unique_ptr<DatagramSocket> socket_;  // unless stopped
     std::shared_ptr<UdpPort> self_;           // unless stopped
-    std::vector<Deferred<>> waiting_;         // of stop_listening()
+    detail::StopWaiters waiting_;             // of stop_listening()
     Refused refused_later_;                   // write() has heard of it
     std::optional<int> descriptor_;           // to be adopted
     std::uint16_t port_;
