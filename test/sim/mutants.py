@@ -4,7 +4,7 @@
 
 Each is a slip that a person could make. SEEDS, 2000 unless told, is how many of `./dev sim` may be needed; TEXT chooses
 the defects whose description contains it. Prints the rows behind the table in docs/testing.md. Fails when a defect
-survives all seeds, or when the line it changes is not there any more.
+survives all seeds, or when the line it changes is not there any more. `mutants.py --check` looks for the lines only.
 """
 
 import os
@@ -20,8 +20,8 @@ ROOT = Path(__file__).resolve().parents[2]
 # What it is, where, the text, what it becomes.
 MUTANTS = [
     ("a cancellation is dropped: shutdown does not reach what a task waits for", "coro/operation.cpp",
-     "    withdraw();\n    outcome_ = Outcome::cancelled;",
-     "    if (reason == CancelReason::shutdown) return;\n    withdraw();\n    outcome_ = Outcome::cancelled;"),
+     "{ end_early(Outcome::cancelled, reason); }",
+     "{\n    if (reason != CancelReason::shutdown) end_early(Outcome::cancelled, reason);\n}"),
     ("a completion comes twice: the end of the stream is told twice", "runtime/connection.cpp",
      "user_->ended();", "user_->ended(), user_->ended();"),
     ("a wake-up is lost: who waits for an empty queue is not told", "runtime/connection.cpp",
@@ -105,6 +105,18 @@ def first_failure(program, seeds):
     return int(found.group(1)), found.group(2), panic.group(1) if panic else found.group(3)
 
 
+def planted(text, what, path, old, new):
+    """`text`, that of the file `path`, with the defect in it."""
+    if text.count(old) != 1:
+        sys.exit(f"{path}: the line of the defect '{what}' is not there once")
+    return text.replace(old, new)
+
+
+def check():
+    for what, path, old, new in MUTANTS:
+        planted((ROOT / path).read_text(encoding="utf-8"), what, path, old, new)
+
+
 def main(seeds, text):
     survivors = 0
     with tempfile.TemporaryDirectory() as folder:
@@ -118,9 +130,7 @@ def main(seeds, text):
                 continue
             file = tree / path
             before = file.read_text(encoding="utf-8")
-            if before.count(old) != 1:
-                sys.exit(f"{path}: the line of the defect '{what}' is not there once")
-            file.write_text(before.replace(old, new), encoding="utf-8")
+            file.write_text(planted(before, what, path, old, new), encoding="utf-8")
             failure = first_failure(build(tree), seeds)
             file.write_text(before, encoding="utf-8")
             survivors += failure is None
@@ -130,4 +140,6 @@ def main(seeds, text):
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] == ["--check"]:
+        sys.exit(check())
     sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 2000, sys.argv[2] if len(sys.argv) > 2 else ""))
