@@ -30,6 +30,17 @@ inline bool is_multicast(const Address& address) noexcept {
     return IN6_IS_ADDR_MULTICAST(&ipv6_bytes(address));
 }
 
+/// Where what is sent to `to` goes: to this host when that is any address, as on Linux.
+inline Address destination_of(const Address& to) noexcept {
+    if (!is_any(to)) return to;
+    if (to.family() == Address::Family::ipv4) return Address::loopback(to.port());
+    sockaddr_in6 loopback{};
+    loopback.sin6_family = AF_INET6;
+    loopback.sin6_port = htons(to.port());
+    loopback.sin6_addr = in6addr_loopback;
+    return Address::from_sockaddr(reinterpret_cast<const sockaddr*>(&loopback), sizeof loopback);
+}
+
 /// 255.255.255.255; a simulated network has no smaller ones.
 inline bool is_broadcast(const Address& address) noexcept {
     return address.family() == Address::Family::ipv4 && ipv4_number(address) == INADDR_BROADCAST;

@@ -106,16 +106,17 @@ int Datagrams::connect(const Address& to) {
     if (to.domain() != socket_.domain()) return -EAFNOSUPPORT;
     Node& node = socket_.node();
     if (to.is_ip()) {
+        const Address source = node.host().source_for(destination_of(to));
         if (!socket_.is_bound()) {
-            if (const int result = socket_.bind(node.host().source_for(to)); result < 0) return result;
+            if (const int result = socket_.bind(source); result < 0) return result;
         }
-        if (is_any(socket_.local_address())) socket_.narrow_to(node.host().source_for(to));
+        if (is_any(socket_.local_address())) socket_.narrow_to(source);
     } else if (!node.has_path(to)) {
         return Node::missing_path_error(to);
     } else if (!node.local_receiver(to)) {
         return -EPROTOTYPE;
     }
-    peer_ = to;
+    peer_ = to.is_ip() ? destination_of(to) : to;
     return 0;
 }
 
@@ -141,7 +142,7 @@ std::ptrdiff_t Datagrams::send(std::span<const iovec> parts, const Address& to) 
         bytes.insert(bytes.end(), data, data + part.iov_len);
     }
     const Bytes all(bytes.data(), bytes.size());
-    return is_local ? send_locally(all, destination) : send_over_network(all, destination);
+    return is_local ? send_locally(all, destination) : send_over_network(all, destination_of(destination));
 }
 
 std::ptrdiff_t Datagrams::send_locally(Bytes bytes, const Address& to) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <lariat/io/sim/socket.hpp>
 
+#include <lariat/io/sim/address_kinds.hpp>
 #include <lariat/io/sim/datagrams.hpp>
 #include <lariat/io/sim/host.hpp>
 #include <lariat/io/sim/node.hpp>
@@ -68,12 +69,13 @@ int Socket::listen(int backlog) {
     return 0;
 }
 
-int Socket::connect(const Address& to) {
-    if (datagrams_) return datagrams_->connect(to);
+int Socket::connect(const Address& wanted) {
+    if (datagrams_) return datagrams_->connect(wanted);
     if (backlog_ > 0) return -EINVAL;
     if (end_) return end_->connecting() ? -EALREADY : -EISCONN;
-    if (to.family() == Address::Family::none) return -EINVAL;
-    if (to.domain() != domain_) return -EAFNOSUPPORT;
+    if (wanted.family() == Address::Family::none) return -EINVAL;
+    if (wanted.domain() != domain_) return -EAFNOSUPPORT;
+    const Address to = wanted.is_ip() ? destination_of(wanted) : wanted;
     Host& host = node_.host();
     World& world = host.world();
     Host* there = &host;

@@ -174,7 +174,6 @@ void World::heal() {
 Host* World::route(Host& from, const Address& address) noexcept {
     if (from.has_address(address)) return &from;
     const std::string literal = address.host();
-    if (literal == "0.0.0.0" || literal == "::") return &from;  // this host, as on Linux
     for (const auto& host : hosts_) {
         for (const Address& own : host->addresses()) {
             if (own.domain() == address.domain() && own.host() == literal) return host.get();

@@ -52,6 +52,19 @@ struct FullListener {
 
 TEST_SUITE_BEGIN("io accept and connect");
 
+LARIAT_BACKEND_TEST_CASE("connect to no address in particular reaches this host") {
+    World world(backend_kind);
+    const Address there = world.address_of(world.listen());
+    Connecting connect(world, world.open());
+    connect.op.address = Address::any_ipv4(there.port());
+    connect.submit();
+    connect.wait();
+    CHECK(connect.last() == 0);
+    Address peer;
+    CHECK(world->peer_address(connect.op.fd, peer) == 0);
+    CHECK(peer == there);
+}
+
 LARIAT_BACKEND_TEST_CASE("connect reaches a listener and accept takes it") {
     World world(backend_kind);
     const int listener = world.listen();

@@ -125,6 +125,22 @@ LARIAT_BACKEND_TEST_CASE("a connected socket sends to its peer and hears nobody 
     CHECK(here.texts == Texts{"from the peer"});
 }
 
+LARIAT_BACKEND_TEST_CASE("what is sent to no address in particular stays on this host") {
+    for (const char* any : {"0.0.0.0:0", "[::]:0"}) {
+        World world(backend_kind);
+        Address to(any);
+        Station here(world, loopback_of(to.domain())), there(world, loopback_of(to.domain()));
+        to.set_port(here.address.port());
+        here.receive.submit();
+        CHECK(there.send("who is there?", to) == 13);
+        here.wait_for(1);
+        CHECK(world->connect(there.fd, to) == 0);
+        Address peer;
+        CHECK(world->peer_address(there.fd, peer) == 0);
+        CHECK(peer == here.address);
+    }
+}
+
 LARIAT_BACKEND_TEST_CASE("a socket bound to any address is at one when it is connected") {
     World world(backend_kind);
     Station here(world, Address::any_ipv4(0)), peer(world);
