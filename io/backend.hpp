@@ -107,7 +107,8 @@ public:
     /// Sends what fits at once; -EAGAIN when nothing does. No SendOp may be in flight on `fd`.
     virtual std::ptrdiff_t try_send(int fd, std::span<const iovec> parts) noexcept = 0;
     /// Sends one datagram to `to`, or to whom connect() said when that is no address. It goes whole or not at all:
-    /// -EAGAIN when there is no room, which PollOp waits for; -EMSGSIZE when no datagram can be that long.
+    /// -EAGAIN when there is no room, which PollOp waits for unless it is a UNIX socket that is not connected;
+    /// -EMSGSIZE when no datagram can be that long.
     virtual std::ptrdiff_t try_send_to(int fd, std::span<const iovec> parts, const Address& to) noexcept = 0;
     /// Accepts one waiting connection; -EAGAIN when there is none. No AcceptOp may be in flight on `fd`.
     virtual int try_accept(int fd) noexcept = 0;

@@ -198,6 +198,11 @@ std::ptrdiff_t KernelBackend::receive_now(int fd, Buffer& into) noexcept {
     return got;
 }
 
+void KernelBackend::drop_error_queue(int fd) noexcept {
+    msghdr header{};
+    while (uninterrupted([&] { return ::recvmsg(fd, &header, MSG_ERRQUEUE | MSG_DONTWAIT); }) >= 0) {}
+}
+
 std::ptrdiff_t KernelBackend::receive_from_now(ReceiveFromOp& op, Buffer& into) noexcept {
     Chunk* chunk = datagram_pool_->acquire();
     if (!chunk) {

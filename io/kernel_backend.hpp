@@ -78,6 +78,9 @@ protected:
     /// The same with recvmsg(2) and a buffer for datagrams; also says who sent it.
     std::ptrdiff_t receive_from_now(ReceiveFromOp& op, Buffer& into) noexcept;
 
+    /// Drops what a socket with IP_RECVERR keeps beside its datagrams, ip(7): the errors themselves have been told.
+    static void drop_error_queue(int fd) noexcept;
+
     /// What a ring puts in front of a datagram: io_uring_recvmsg_out and the sender's address.
     static constexpr std::size_t datagram_name_room = 112;
     static constexpr std::size_t datagram_header = 16 + datagram_name_room;

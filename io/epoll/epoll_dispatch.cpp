@@ -135,8 +135,12 @@ std::size_t EpollBackend::run_accept(int fd, Op& op, std::size_t budget) noexcep
 }
 
 std::size_t EpollBackend::run_receive_from(int fd, ReceiveFromOp& op, std::size_t budget) noexcept {
-    return run_several(fd, op, budget, ReceiveFromOp::error_passes,
-                       [&](Buffer& into) { return static_cast<int>(receive_from_now(op, into)); });
+    return run_several(fd, op, budget, ReceiveFromOp::error_passes, [&](Buffer& into) {
+        const auto result = static_cast<int>(receive_from_now(op, into));
+        // What IP_RECVERR has put beside the datagrams would be reported for ever.
+        if (result == -EAGAIN && (table_[fd].happened & EPOLLERR) != 0) drop_error_queue(fd);
+        return result;
+    });
 }
 
 // Completes `op` with what `take` gives, until there is nothing left.

@@ -445,7 +445,7 @@ void FaultBackend::post(Request& request, Completion completion, std::uint64_t n
     const std::int32_t result = completion.result;
     Event& event =
         held_.emplace_back(Event{&request, request.serial, number, fd, false, due, std::move(completion), {}});
-    if (request.user->verb() == Verb::receive_from) {
+    if (request.user->verb() == Verb::receive_from && result >= 0) {
         const auto& below = static_cast<const ReceiveFromOp&>(*request.below);
         event.from = below.from;
         event.truncated = below.truncated;

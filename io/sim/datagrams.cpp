@@ -36,7 +36,7 @@ std::size_t fragments_of(std::size_t size, std::size_t header, std::size_t mtu) 
 
 // Flight
 
-Flight::Flight(World& world, Kind kind, Host& from, Host& to, const Address& source, const Address& destination,
+Flight::Flight(World& world, Kind kind, Node& from, Host& to, const Address& source, const Address& destination,
                Bytes bytes)
     : Timer(&due),
       world_(world),
@@ -47,10 +47,10 @@ Flight::Flight(World& world, Kind kind, Host& from, Host& to, const Address& sou
       destination_(destination),
       bytes_(Buffer::copy_of(bytes)) {}
 
-void Flight::send(World& world, Kind kind, Host& from, Host& to, const Address& source, const Address& destination,
+void Flight::send(World& world, Kind kind, Node& from, Host& to, const Address& source, const Address& destination,
                   Bytes bytes) {
     Random& random = world.random();
-    Path& path = world.path(from, to);
+    Path& path = world.path(from.host(), to);
     const LinkOptions& link = path.options;
     const std::size_t header = ip_header(destination);
     const std::size_t fragments = fragments_of(bytes.size(), header, link.mtu());
@@ -58,7 +58,7 @@ void Flight::send(World& world, Kind kind, Host& from, Host& to, const Address& 
     bool lost = false;
     for (std::size_t i = 0; i < fragments; ++i) lost = random.chance(link.loss()) || lost;
     if (lost && world.tracing()) {
-        world.trace(from.name() + " " + source.str() + " > " + destination.str() + " lost on its way");
+        world.trace(from.host().name() + " " + source.str() + " > " + destination.str() + " lost on its way");
     }
     const unsigned copies = lost ? 0 : random.chance(link.duplication()) ? 2 : 1;
     for (unsigned i = 0; i < copies; ++i) {
@@ -81,12 +81,14 @@ void Flight::due(Timer& timer) noexcept {
 }
 
 void Flight::arrive() {
-    if (&from_ != &to_ && world_.path(from_, to_).cut) return;
-    if (!to_.is_up()) return;
     Node& node = to_.node();
+    const bool is_local = &from_.host() == &to_;
+    // What a host says to itself ends with the life of the host that said it.
+    if (is_local ? &node != &from_ : world_.path(from_.host(), to_).cut) return;
+    if (!to_.is_up()) return;
     if (world_.tracing()) {
         const std::string what = kind_ == Kind::refusal ? "refused" : "datagram " + std::to_string(bytes_.size());
-        world_.trace(from_.name() + " " + source_.str() + " > " + destination_.str() + " " + what);
+        world_.trace(from_.host().name() + " " + source_.str() + " > " + destination_.str() + " " + what);
     }
     if (kind_ == Kind::refusal) {
         if (Socket* sender = node.connected_receiver(destination_, source_)) sender->datagrams()->refused();
@@ -96,7 +98,7 @@ void Flight::arrive() {
     for (Socket* socket : receivers) socket->datagrams()->deliver(source_, bytes_);
     // RFC 1122, 4.1.3.1, but never for what was sent to many, 3.2.2.
     if (receivers.empty() && !is_multicast(destination_) && !is_broadcast(destination_)) {
-        send(world_, Kind::refusal, to_, from_, destination_, source_, {});
+        send(world_, Kind::refusal, node, from_.host(), destination_, source_, {});
     }
 }
 
@@ -153,7 +155,7 @@ std::ptrdiff_t Datagrams::send_locally(Bytes bytes, const Address& to) {
     Datagrams& there = *receiver->datagrams();
     if (there.peer_.family() != Address::Family::none && there.peer_ != socket_.local_address()) return -EPERM;
     if (there.is_full()) {
-        there.waiting_senders_.push_back(socket_.fd);
+        wait_for_room(there);
         return -EAGAIN;
     }
     there.deliver(socket_.local_address(), bytes);
@@ -180,7 +182,7 @@ std::ptrdiff_t Datagrams::send_over_network(Bytes bytes, const Address& to) {
         for (const auto& there : world.hosts()) {
             if (there.get() == &host && !itself) continue;
             if (!socket_.node().alive() && there.get() != &host) continue;
-            Flight::send(world, Flight::Kind::datagram, host, *there, source, to, bytes);
+            Flight::send(world, Flight::Kind::datagram, socket_.node(), *there, source, to, bytes);
         }
         return size;
     }
@@ -194,7 +196,7 @@ std::ptrdiff_t Datagrams::send_over_network(Bytes bytes, const Address& to) {
         return -EMSGSIZE;
     }
     if (!finds_room(path)) return -EAGAIN;
-    Flight::send(world, Flight::Kind::datagram, host, *there, source, to, bytes);
+    Flight::send(world, Flight::Kind::datagram, socket_.node(), *there, source, to, bytes);
     return size;
 }
 
@@ -232,6 +234,11 @@ int Datagrams::receive(Datagram& into) {
 
 bool Datagrams::is_full() const noexcept { return arrived_.size() > most_waiting_locally; }
 
+void Datagrams::wait_for_room(Datagrams& there) {
+    std::vector<int>& senders = there.waiting_senders_;
+    if (std::find(senders.begin(), senders.end(), socket_.fd) == senders.end()) senders.push_back(socket_.fd);
+}
+
 void Datagrams::tell_senders() noexcept {
     for (const int fd : std::exchange(waiting_senders_, {})) {
         if (Socket* sender = socket_.node().socket(fd)) sender->changed();
@@ -267,7 +274,7 @@ std::uint32_t Datagrams::poll_events() {
     if (socket_.domain() == AF_UNIX && peer_.family() != Address::Family::none) {
         Socket* receiver = socket_.node().local_receiver(peer_);
         if (receiver && receiver->datagrams()->is_full()) {
-            receiver->datagrams()->waiting_senders_.push_back(socket_.fd);
+            wait_for_room(*receiver->datagrams());
             writable = false;
         }
     }

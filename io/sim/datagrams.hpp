@@ -40,18 +40,18 @@ public:
     enum class Kind : std::uint8_t { datagram, refusal };
 
     /// Leaves `from` for `to`, by way of the link between them.
-    static void send(World& world, Kind kind, Host& from, Host& to, const Address& source, const Address& destination,
+    static void send(World& world, Kind kind, Node& from, Host& to, const Address& source, const Address& destination,
                      Bytes bytes);
 
 private:
-    Flight(World& world, Kind kind, Host& from, Host& to, const Address& source, const Address& destination,
+    Flight(World& world, Kind kind, Node& from, Host& to, const Address& source, const Address& destination,
            Bytes bytes);
     static void due(Timer& timer) noexcept;
     void arrive();
 
     World& world_;
     Kind kind_;
-    Host& from_;
+    Node& from_;
     Host& to_;
     Address source_;
     Address destination_;
@@ -77,6 +77,8 @@ public:
     [[nodiscard]] bool is_member(const Address& group) const noexcept;
 
     void deliver(const Address& from, Bytes bytes);
+    /// Who waits for room here looks again: there is some, or the socket is closed.
+    void tell_senders() noexcept;
     void refused() noexcept;
 
 private:
@@ -92,7 +94,7 @@ private:
     /// Of a UNIX socket.
     [[nodiscard]] bool is_full() const noexcept;
     [[nodiscard]] bool finds_room(const Path& path);
-    void tell_senders() noexcept;
+    void wait_for_room(Datagrams& there);
 
     Socket& socket_;
     Address peer_;

@@ -205,7 +205,7 @@ Socket* Node::connected_receiver(const Address& local, const Address& peer) noex
     const auto [first, last] = ports_.equal_range(local.port());
     for (auto entry = first; entry != last; ++entry) {
         Socket& socket = *entry->second;
-        if (socket.datagrams() && socket.datagrams()->peer() == peer) return &socket;
+        if (socket.local_address() == local && socket.datagrams() && socket.datagrams()->peer() == peer) return &socket;
     }
     return nullptr;
 }

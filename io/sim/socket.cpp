@@ -38,6 +38,7 @@ Socket::~Socket() {
     for (End* end : handshakes_) end->listener_closed();
     while (!waiting_.empty()) take_waiting()->close(true);
     if (bound_) node_.unbind(*this);
+    if (datagrams_) datagrams_->tell_senders();
     if (!end_) return;
     linger how{};
     socklen_t size = sizeof how;

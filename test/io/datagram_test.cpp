@@ -343,6 +343,38 @@ LARIAT_BACKEND_TEST_CASE("a UNIX socket that is full makes its connected senders
     here.wait_for(sent + 1);
 }
 
+LARIAT_BACKEND_TEST_CASE("who waits for room in a UNIX socket that is closed waits no longer") {
+    World world(backend_kind);
+    Station here(world, unused_unix_address()), there(world, unused_unix_address());
+    REQUIRE(world->connect(there.fd, here.address) == 0);
+    for (int i = 0; i < 10'000 && there.send("again", {}) == 5; ++i) {}
+    Polling room(world, there.fd);
+    room.op.events = POLLOUT;
+    room.submit();
+    world.pump(5);
+    CHECK_FALSE(room.over);
+    world.close(here.fd);
+    room.wait();
+    CHECK(there.send("again", {}) == -ECONNREFUSED);
+}
+
+LARIAT_KERNEL_TEST_CASE("errors that a socket keeps for others to look at do not keep the loop awake") {
+    World world(backend_kind);
+    Station here(world), there(world);
+    here.set(IPPROTO_IP, IP_RECVERR, 1);
+    const Address gone = there.address;
+    world.close(there.fd);
+    CHECK(world->connect(here.fd, gone) == 0);
+    here.receive.submit();
+    CHECK(here.send("anybody?", {}) == 8);
+    world.pump_until([&] { return !here.receive.results.empty(); });
+    CHECK(here.receive.results == Results{-ECONNREFUSED});
+    world.pump(5);
+    if (backend_kind == io::BackendKind::uring) return;  // it is told once of what goes on
+    pollfd error{here.fd, 0, 0};
+    CHECK(::poll(&error, 1, 0) == 0);
+}
+
 LARIAT_BACKEND_TEST_CASE("a datagram that is too long for any buffer is cut, and says so") {
     World world(backend_kind);
     Station here(world, unused_unix_address()), there(world, unused_unix_address());

@@ -232,6 +232,38 @@ TEST_CASE("sim: a host that has restarted hears what is sent to its new sockets"
     CHECK(to.texts == Texts{"too early", "in time"});  // the first was on its way, and the port is there again
 }
 
+TEST_CASE("sim: what a host says to itself ends with its life") {
+    Network network(plain(), 1);
+    Station old(*network.backends[0], Address("127.0.0.1:8"));
+    CHECK(old.send("on its way", Address("127.0.0.1:7")) == 10);
+    network.world.host("host1").crash();
+    network.world.host("host1").restart();
+    World reborn(std::make_unique<sim::SimBackend>(network.world.host("host1")));
+    Station to(reborn, Address("127.0.0.1:7"));
+    to.receive.submit();
+    CHECK(old.send("from a ghost", to.address) == 12);
+    Station neighbour(reborn, Address("127.0.0.1:9"));
+    CHECK(neighbour.send("from the living", to.address) == 15);
+    to.wait_for(1);
+    reborn.pump(20);
+    CHECK(to.texts == Texts{"from the living"});
+}
+
+TEST_CASE("sim: of two sockets of a port the one hears of a refusal that has sent") {
+    Network network;
+    network.world.add_host("two", {"10.0.0.8", "10.0.0.9"});
+    World world(std::make_unique<sim::SimBackend>(network.world.host("two")));
+    Station one(world, Address("10.0.0.8:7")), other(world, Address("10.0.0.9:7"));
+    for (Station* station : {&one, &other}) {
+        station->receive.submit();
+        CHECK(world->connect(station->fd, Address("10.0.0.2:9")) == 0);
+    }
+    CHECK(other.send("anybody?", {}) == 8);
+    world.pump_until([&] { return !other.receive.results.empty(); });
+    CHECK(other.receive.results == std::vector<std::int32_t>{-ECONNREFUSED});
+    CHECK(one.receive.results.empty());
+}
+
 TEST_CASE("sim: a broadcast reaches every host on the port, a group its members, and groups can leave out the sender") {
     Network network(plain(), 3);
     const Address all("255.255.255.255:7"), group("239.9.9.9:7");
