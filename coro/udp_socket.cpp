@@ -73,6 +73,7 @@ UdpSocketCore::UdpSocketCore(Reactor& reactor, const Address& local, const Datag
       reactor_(reactor),
       socket_(reactor, [this](Datagram& datagram) { received(datagram); }, [this](int error) { failed(error); }) {
     require_ip(local, "UdpSocket");
+    socket_.when_stopped([this] { schedule_tell(); });
     if (const int error = socket_.open(local, options); error < 0) {
         throw CannotListenError(local.host(), local.port(), -error);
     }
@@ -154,17 +155,6 @@ void UdpSocketCore::failed(int error) noexcept {
 
 // Sending
 
-// The kernel says of a connected socket that an earlier datagram was refused when the next one is to be sent, which has
-// not happened then. Said twice, it is about this one.
-std::ptrdiff_t UdpSocketCore::send(Bytes bytes, const Address& to) noexcept {
-    const std::span<const Bytes> parts(&bytes, 1);
-    const std::ptrdiff_t first = socket_.send(parts, to);
-    if (first >= 0 || !io::ReceiveFromOp::error_passes(static_cast<int>(-first))) return first;
-    const std::ptrdiff_t second = socket_.send(parts, to);
-    if (second != first) failed(static_cast<int>(-first));
-    return second;
-}
-
 bool SendDatagram::begin() noexcept {
     if (named_ && !to_.is_ip()) return true;
     if (core_.may_send_now()) {
@@ -178,7 +168,7 @@ bool SendDatagram::begin() noexcept {
 
 // False when it waits for room.
 bool SendDatagram::attempt() noexcept {
-    result_ = core_.send(bytes_, to_);
+    result_ = core_.socket().send(std::span<const Bytes>(&bytes_, 1), to_);
     if (result_ != -EAGAIN) return true;
     core_.socket().wait_for_room(*this);
     return false;

@@ -44,8 +44,6 @@ public:
     void wait(ReceiveFrom& receiver) noexcept;
     void stop_waiting() noexcept { receiver_ = nullptr; }
 
-    /// The size of what was sent, or a negative errno, which is of this datagram, not of one sent earlier.
-    std::ptrdiff_t send(Bytes bytes, const Address& to) noexcept;
     /// Now and then false: others must have their turn before the next datagram is sent.
     bool may_send_now() noexcept { return sent_++ < most_in_a_row; }
     void sender_waits() noexcept { ++senders_, sent_ = 0; }

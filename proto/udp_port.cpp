@@ -42,12 +42,7 @@ std::shared_ptr<UdpPort> UdpPort::create(Reactor& reactor, std::uint16_t port,
 
 UdpPort::UdpPort(Private, Reactor& reactor, std::uint16_t port, std::shared_ptr<DatagramProtocol> protocol,
                  const UdpOptions& options, std::optional<int> descriptor)
-    : reactor_(&reactor),
-      protocol_(std::move(protocol)),
-      options_(options),
-      refused_later_(*this),
-      descriptor_(descriptor),
-      port_(port) {}
+    : reactor_(&reactor), protocol_(std::move(protocol)), options_(options), descriptor_(descriptor), port_(port) {}
 
 UdpPort::~UdpPort() = default;
 
@@ -151,13 +146,9 @@ void UdpPort::send(std::span<const Bytes> parts, const Address& to) {
     } else if (!is_connected()) {
         throw UsageError("write() needs an address, or connect() before it");
     }
-    std::ptrdiff_t result = socket_->send(parts, to);
-    if (result == -ECONNREFUSED) {  // one sent earlier was; this one has not been sent
-        if (!refused_later_.is_scheduled()) reactor_->schedule(refused_later_);
-        result = socket_->send(parts, to);
-    }
+    const std::ptrdiff_t result = socket_->send(parts, to);
     if (result == -EMSGSIZE) throw MessageLengthError("", EMSGSIZE);
-    if (result != -ECONNREFUSED) check(result, "write");
+    check(result, "write");
 }
 
 void UdpPort::check_family(const Address& to, std::string_view call) const {
@@ -176,7 +167,7 @@ void UdpPort::connect(std::string_view host, std::uint16_t port) {
     if (!to) throw InvalidAddressError(host, no_literal);
     check_family(*to, "connect()");
     check(socket().connect(*to), "connect " + to->str());
-    peer_ = *to;
+    peer_ = socket_->peer_address();   // what was meant by any address, for one
     host_ = socket_->local_address();  // now of one interface
 }
 
@@ -247,7 +238,6 @@ void UdpPort::reactor_stopping() noexcept {
 
 void UdpPort::close() noexcept {
     state_ = State::closing;
-    refused_later_.unlink();
     socket_->close([this] { closed(); });
 }
 

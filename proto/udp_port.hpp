@@ -10,7 +10,6 @@
 #include <lariat/proto/datagram_transport.hpp>
 #include <lariat/proto/stop_waiters.hpp>
 #include <lariat/runtime/datagram_socket.hpp>
-#include <lariat/runtime/ready.hpp>
 #include <lariat/runtime/shutdown_listener.hpp>
 
 #include <cstddef>
@@ -103,12 +102,6 @@ public:
 private:
     enum class State : std::uint8_t { stopped, listening, closing };
 
-    struct Refused final : Ready {
-        explicit Refused(UdpPort& owner) noexcept
-            : Ready([](Ready& ready) noexcept { static_cast<Refused&>(ready).port.refused(); }), port(owner) {}
-        UdpPort& port;
-    };
-
     void reactor_stopping() noexcept override;
     Deferred<> change_membership(std::string_view group, std::string_view interface, bool join) override;
     void open();
@@ -131,7 +124,6 @@ private:
     std::unique_ptr<DatagramSocket> socket_;  // unless stopped
     std::shared_ptr<UdpPort> self_;           // unless stopped
     detail::StopWaiters waiting_;             // of stop_listening()
-    Refused refused_later_;                   // write() has heard of it
     std::optional<int> descriptor_;           // to be adopted
     std::uint16_t port_;
     State state_ = State::stopped;

@@ -145,7 +145,7 @@ Acceptor::~Acceptor() {
 int Acceptor::listen(const Address& address, const ListenOptions& options) {
     LARIAT_CHECK(!core_, "this Acceptor listens already");
     io::Backend& backend = reactor_.backend();
-    const int fd = backend.open_socket(address.domain(), SOCK_STREAM);
+    const int fd = reactor_.open_socket(address.domain(), SOCK_STREAM);
     if (fd < 0) return fd;
     const int on = 1;
     int result = 0;

@@ -60,7 +60,7 @@ int ConnectAttempt::start(Reactor& reactor, const Address& to, const std::option
     LARIAT_CHECK(!core_, "this attempt is under way already");
     io::Backend& backend = reactor.backend();
     if (bind_failed) *bind_failed = false;
-    const int fd = backend.open_socket(to.domain(), SOCK_STREAM);
+    const int fd = reactor.open_socket(to.domain(), SOCK_STREAM);
     if (fd < 0) return fd;
     if (from) {
         const int result = backend.bind(fd, *from);

@@ -20,6 +20,9 @@ namespace {
 // How long receiving rests when it has failed, for want of memory as a rule.
 constexpr Duration failed_pause = std::chrono::milliseconds(100);
 
+// Of one datagram, while what earlier ones have brought back is in the way.
+constexpr int most_attempts = 3;
+
 iovec vector_of(Bytes bytes) noexcept { return {const_cast<std::byte*>(bytes.data()), bytes.size()}; }
 
 }  // namespace
@@ -32,19 +35,33 @@ struct DatagramSocket::Core final : ShutdownListener {
           received(std::move(received_)),
           failed(std::move(failed_)),
           later(*this),
+          told(*this),
           retry(*this) {
         room.events = POLLOUT;
         reactor.add_shutdown_listener(*this);
     }
 
     void reactor_stopping() noexcept override {
-        if (!closing) close();
+        if (closing) return;
+        close();
+        if (owner && owner->stopped_) owner->stopped_();
     }
 
     struct Later : Ready {
         explicit Later(Core& owner) noexcept
             : Ready([](Ready& ready) noexcept { static_cast<Later&>(ready).core.advance(); }), core(owner) {}
         Core& core;
+    };
+    /// What a send has heard of an earlier datagram, to be told from the loop.
+    struct Told : Ready {
+        explicit Told(Core& owner) noexcept
+            : Ready([](Ready& ready) noexcept {
+                  auto& self = static_cast<Told&>(ready);
+                  self.core.failed(self.error);
+              }),
+              core(owner) {}
+        Core& core;
+        int error = 0;
     };
     struct Retry : Timer {
         explicit Retry(Core& owner) noexcept
@@ -81,15 +98,35 @@ struct DatagramSocket::Core final : ShutdownListener {
 
     // There may be room, or the end has come.
     void advance() noexcept {
-        IntrusiveList<RoomWaiter> told;
-        told.append(waiters);
-        while (RoomWaiter* waiter = told.pop_front()) waiter->room();
+        in_turn.append(waiters);
+        while (RoomWaiter* waiter = in_turn.pop_front()) waiter->room();
         if (closing && !receive.in_flight() && !room.in_flight() && !later.is_scheduled()) finish();
+    }
+
+    // The kernel says of a connected socket that an earlier datagram was refused when the next one is to be sent, which
+    // has not happened then; udp(7). A refusal never is of the datagram at hand; anything else is when it is said
+    // twice, such as that there is no way to get there from here.
+    std::ptrdiff_t send(std::span<const iovec> parts, const Address& to) noexcept {
+        std::ptrdiff_t before = 0;
+        for (int attempt = 0;; ++attempt) {
+            const std::ptrdiff_t result = reactor.backend().try_send_to(receive.fd, parts, to);
+            const bool passes = result < 0 && io::ReceiveFromOp::error_passes(static_cast<int>(-result));
+            if (before < 0 && (result != before || before == -ECONNREFUSED)) tell_later(static_cast<int>(-before));
+            if (!passes || (result == before && result != -ECONNREFUSED)) return result;
+            if (attempt == most_attempts) return -EAGAIN;
+            before = result;
+        }
+    }
+
+    void tell_later(int error) noexcept {
+        told.error = error;
+        if (!told.is_scheduled()) reactor.schedule(told);
     }
 
     void close() noexcept {
         closing = true;
         retry.disarm();
+        told.unlink();
         reactor.backend().cancel(receive);
         reactor.backend().cancel(room);
         reactor.schedule(later);  // nobody is told inside the caller's close()
@@ -106,10 +143,12 @@ struct DatagramSocket::Core final : ShutdownListener {
     io::ReceiveFromOp receive;
     io::PollOp room;
     IntrusiveList<RoomWaiter> waiters;
+    IntrusiveList<RoomWaiter> in_turn;  // that advance() tells
     Function<void(Datagram&)> received;
     Function<void(int)> failed;
     Function<void()> closed;
     Later later;
+    Told told;
     Retry retry;
     DatagramSocket* owner = nullptr;
     bool started = false;
@@ -121,15 +160,16 @@ DatagramSocket::DatagramSocket(Reactor& reactor, Function<void(Datagram&)> recei
 
 DatagramSocket::~DatagramSocket() {
     if (!core_) return;
-    LARIAT_CHECK(core_->waiters.empty(), "a DatagramSocket was destroyed while somebody waits for room to send");
+    LARIAT_CHECK(core_->waiters.empty() && core_->in_turn.empty(),
+                 "a DatagramSocket was destroyed while somebody waits for room to send");
     core_->owner = nullptr;
     if (!core_->closing) core_->close();
 }
 
 int DatagramSocket::open(const Address& local, const DatagramOptions& options) {
-    LARIAT_CHECK(!core_, "this DatagramSocket is open already");
+    LARIAT_CHECK(!core_ && received_, "a DatagramSocket is opened once");
     io::Backend& backend = reactor_.backend();
-    const int fd = backend.open_socket(local.domain(), SOCK_DGRAM);
+    const int fd = reactor_.open_socket(local.domain(), SOCK_DGRAM);
     if (fd < 0) return fd;
     const int on = 1;
     int result = 0;
@@ -148,7 +188,7 @@ int DatagramSocket::open(const Address& local, const DatagramOptions& options) {
 }
 
 int DatagramSocket::adopt(int fd) {
-    LARIAT_CHECK(!core_, "this DatagramSocket is open already");
+    LARIAT_CHECK(!core_ && received_, "a DatagramSocket is opened once");
     const int result = reactor_.backend().adopt(fd);
     if (result == 0) take(fd);
     return result;
@@ -177,7 +217,10 @@ void DatagramSocket::close(Function<void()> closed) {
         if (closed) reactor_.call_later(Duration::zero(), std::move(closed));
         return;
     }
-    core_->closed = std::move(closed);
+    if (closed) {
+        LARIAT_CHECK(!core_->closed, "somebody waits for the end of this DatagramSocket already");
+        core_->closed = std::move(closed);
+    }
     if (!core_->closing) core_->close();
 }
 
@@ -190,15 +233,17 @@ std::ptrdiff_t DatagramSocket::send(std::span<const Bytes> parts, const Address&
     std::array<iovec, 16> few;
     if (parts.size() <= few.size()) {
         std::transform(parts.begin(), parts.end(), few.begin(), vector_of);
-        return reactor_.backend().try_send_to(core_->receive.fd, std::span(few).first(parts.size()), to);
+        return core_->send(std::span(few).first(parts.size()), to);
     }
     std::vector<iovec> many(parts.size());
     std::transform(parts.begin(), parts.end(), many.begin(), vector_of);
-    return reactor_.backend().try_send_to(core_->receive.fd, many, to);
+    return core_->send(many, to);
 }
 
 void DatagramSocket::wait_for_room(RoomWaiter& waiter) {
     LARIAT_CHECK(is_open(), "nobody can wait for room of a closed DatagramSocket");
+    LARIAT_CHECK(local_address().is_ip() || peer_address().family() != Address::Family::none,
+                 "a UNIX socket that is not connected always seems to have room; connect() it to wait for some");
     core_->waiters.push_back(waiter);
     if (!core_->room.in_flight()) reactor_.backend().submit(core_->room);
 }
@@ -210,6 +255,8 @@ int DatagramSocket::set_option(int level, int name, const void* value, socklen_t
 int DatagramSocket::get_option(int level, int name, void* value, socklen_t size) {
     return is_open() ? reactor_.backend().get_option(core_->receive.fd, level, name, value, size) : -EBADF;
 }
+
+void DatagramSocket::when_stopped(Function<void()> stopped) { stopped_ = std::move(stopped); }
 
 bool DatagramSocket::is_open() const noexcept { return core_ && !core_->closing; }
 

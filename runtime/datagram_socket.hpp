@@ -69,7 +69,7 @@ public:
     /// Stops receiving; the socket is closed once the kernel has let go of it. Nobody may wait for room.
     ~DatagramSocket();
 
-    /// Binds at once, also before the reactor runs. Returns 0 or a negative errno, then nothing is open.
+    /// Binds at once, also before the reactor runs. Returns 0 or a negative errno, then nothing is open. Once.
     int open(const Address& local, const DatagramOptions& options = {});
     /// Takes a socket of datagrams that is bound already.
     int adopt(int fd);
@@ -78,17 +78,20 @@ public:
     /// Leaves what arrives in the kernel's queue, which drops it when it is full, until start(). A few that have
     /// arrived already may still come.
     void pause();
+    /// `stopped` is called when the reactor's shutdown closes the socket.
+    void when_stopped(Function<void()> stopped);
     /// Stops receiving now and tells those who wait for room. `closed`, which may be empty, is called from the loop
-    /// once the socket is closed; nothing is received after close() returned. The reactor's shutdown closes it too.
+    /// once the socket is closed; nothing is received after close() returned. The reactor's shutdown closes it too. Any
+    /// number of calls, one of them with a `closed`.
     void close(Function<void()> closed);
 
     /// Whom it sends to and hears from; connect(2), also again. Returns 0 or a negative errno.
     int connect(const Address& to);
     /// Sends one datagram, which goes whole or not at all: to `to`, or to the peer of connect() when that is no
-    /// address. Returns its size or a negative errno: -EAGAIN when there is no room; what one sent earlier has brought
-    /// back, which says nothing about this one; -EBADF once closed.
+    /// address. Returns its size or a negative errno: -EAGAIN when there is no room; -EBADF once closed. What one sent
+    /// earlier has brought back is told to `failed`, from the loop, and says nothing about this one.
     std::ptrdiff_t send(std::span<const Bytes> parts, const Address& to);
-    /// Tells `waiter` when there may be room again.
+    /// Tells `waiter` when there may be room again. A UNIX socket must be connected: only then does the system know.
     void wait_for_room(RoomWaiter& waiter);
 
     /// setsockopt(2) and getsockopt(2); 0 or a negative errno.
@@ -108,6 +111,7 @@ private:
     Reactor& reactor_;
     Function<void(Datagram&)> received_;  // until there is a Core
     Function<void(int error)> failed_;
+    Function<void()> stopped_;
     Core* core_ = nullptr;
 };
 

@@ -292,4 +292,8 @@ std::vector<const Connection*> Reactor::connections() const {
 
 void Reactor::add_shutdown_listener(ShutdownListener& listener) noexcept { impl_->listeners.push_back(listener); }
 
+int Reactor::open_socket(int domain, int type) noexcept {
+    return impl_->is_ending ? -ESHUTDOWN : backend_->open_socket(domain, type);
+}
+
 }  // namespace lariat

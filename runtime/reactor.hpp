@@ -233,6 +233,9 @@ public:
     void register_connection(Connection& connection) noexcept;
     /// Tells `listener` when the reactor shuts down or dies.
     void add_shutdown_listener(ShutdownListener& listener) noexcept;
+    /// A socket of the backend's for what is to listen, connect or receive. -ESHUTDOWN while the reactor is being
+    /// destroyed: nobody would close it any more.
+    int open_socket(int domain, int type) noexcept;
 
 private:
     struct Impl;  // the parts most programs never use

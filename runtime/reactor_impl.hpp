@@ -63,6 +63,7 @@ struct Reactor::Impl {
     // What a shutdown closes and waits for; what is made meanwhile stays open.
     IntrusiveList<Connection, RegistryTag> closing_connections;
     IntrusiveList<ShutdownListener, ShutdownTag> closing_listeners;
+    bool is_ending = false;  // it is being destroyed
     SystemEvents::Hold closing_hold;
     SystemEvents::Hold pool_hold;
 

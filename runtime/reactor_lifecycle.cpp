@@ -159,7 +159,8 @@ void Reactor::drain() noexcept {
     }
     impl_->withheld_work.clear();
     impl_->resolver.reset();
-    impl_->calls.reset();
+    impl_->calls.reset(&DelayedCalls::create(*backend_, timers_));  // for calls that are asked for now and never made
+    impl_->is_ending = true;
 
     impl_->connections.append(impl_->closing_connections);
     impl_->listeners.append(impl_->closing_listeners);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <lariat/coro/udp_socket.hpp>
 
+#include <lariat/coro/deferred_coroutine.hpp>
 #include <lariat/test/support/io_world.hpp>
 #include <lariat/test/support/udp.hpp>
 
@@ -314,6 +315,26 @@ Task<> close_with_datagrams() {
 }
 LARIAT_BACKEND_TEST_CASE("what had come before close() is still given, and what nobody took goes with the socket") {
     run_on(backend_kind, close_with_datagrams);
+}
+
+Deferred<> receive_for_ever(UdpSocket& socket, std::string& outcome) {
+    try {
+        for (;;) co_await socket.receive_from();
+    } catch (const SocketClosed& error) {
+        outcome = error.what();
+    }
+}
+LARIAT_BACKEND_TEST_CASE("who receives is told when the reactor's shutdown closes the socket") {
+    Reactor reactor(ReactorOptions().backend(backend_kind));
+    UdpSocket socket(reactor, loopback);
+    std::string outcome;
+    reactor.call_when_running([&] {
+        receive_for_ever(socket, outcome);
+        reactor.call_later(Duration::zero(), [&] { reactor.stop(); });
+    });
+    reactor.run();
+    CHECK(outcome == "the socket is closed");
+    CHECK_FALSE(socket.is_open());
 }
 
 Task<> use(UdpSocket& a, UdpSocket& b) {

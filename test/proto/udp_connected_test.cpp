@@ -47,6 +47,34 @@ LARIAT_BACKEND_TEST_CASE("U05 U09 a port of every address has the one it sends f
     CHECK(server->from == client->host());
 }
 
+LARIAT_BACKEND_TEST_CASE("U08 when its reactor dies a port cannot listen again, and what it asks to be called is not") {
+    const CapturedLogs logs;
+    Events events;
+    bool called = false;
+    {
+        Reactor reactor(ReactorOptions().backend(backend_kind));
+        auto protocol = std::make_shared<ScriptedDatagrams>(events, "server");
+        auto port = reactor.listen_udp(0, protocol);
+        protocol->on_stop = [&] { reactor.call_later(Duration::zero(), [&] { called = true; }); };
+        port->stop_listening().add_callback([&] { CHECK_THROWS_AS(port->start_listening(), CannotListenError); });
+    }
+    CHECK(events == Events{"server start", "server stop"});
+    CHECK_FALSE(called);
+}
+
+LARIAT_BACKEND_TEST_CASE("U05 a port that is connected to any address has the peer that this means") {
+    UdpLoop loop(backend_kind);
+    auto server = loop.protocol("server");
+    auto port = loop.bind(server);
+    auto client = loop.bind(loop.protocol("client"));
+    client->connect("0.0.0.0", port->host().port());
+    CHECK(client->peer() == port->host());
+    client->write("hello");
+    loop.until_saw("server got hello");
+    client->write("to whom it is", port->host());
+    loop.until_saw("server got to whom it is");
+}
+
 LARIAT_BACKEND_TEST_CASE("U05 connect takes an IP literal of its family, and only once") {
     UdpLoop loop(backend_kind);
     auto port = loop.bind(loop.protocol("client"));

@@ -65,8 +65,8 @@ MUTANTS = [
     ("datagrams are not received any more after receiving has failed once", "runtime/datagram_socket.cpp",
      "            reactor.timers().arm(retry, reactor.now() + failed_pause);\n", ""),
     ("a wake-up is lost: who waits for room for a datagram is not told", "runtime/datagram_socket.cpp",
-     "        while (RoomWaiter* waiter = told.pop_front()) waiter->room();\n",
-     "        while (RoomWaiter* waiter = told.pop_front()) if (closing) waiter->room();\n"),
+     "        while (RoomWaiter* waiter = in_turn.pop_front()) waiter->room();\n",
+     "        while (RoomWaiter* waiter = in_turn.pop_front()) if (closing) waiter->room();\n"),
 ]
 
 
