@@ -51,15 +51,17 @@ LARIAT_BACKEND_TEST_CASE("U08 when its reactor dies a port cannot listen again, 
     const CapturedLogs logs;
     Events events;
     bool called = false;
+    std::shared_ptr<UdpPort> port;
     {
         Reactor reactor(ReactorOptions().backend(backend_kind));
         auto protocol = std::make_shared<ScriptedDatagrams>(events, "server");
-        auto port = reactor.listen_udp(0, protocol);
+        port = reactor.listen_udp(0, protocol);
         protocol->on_stop = [&] { reactor.call_later(Duration::zero(), [&] { called = true; }); };
         port->stop_listening().add_callback([&] { CHECK_THROWS_AS(port->start_listening(), CannotListenError); });
     }
     CHECK(events == Events{"server start", "server stop"});
     CHECK_FALSE(called);
+    CHECK_FALSE(port->listening());
 }
 
 LARIAT_BACKEND_TEST_CASE("U05 a port that is connected to any address has the peer that this means") {
